@@ -1,0 +1,242 @@
+import { createHash } from 'node:crypto';
+import { accumulator, aggregateProblems, type Accumulator, type Aggregate } from './aggregate/aggregate.ts';
+import type { Decimal } from './aggregate/decimal.ts';
+import { TidemarkError } from './runtime/error.ts';
+import type { FieldsOf, Source, SourceOf } from './source/source.ts';
+import { parseDuration, type Duration } from './time/duration.ts';
+import { geometryOf, type Geometry } from './window/geometry.ts';
+import type { WindowKind } from './window/window.ts';
+
+/** Attributes of a result row that are ours; a group or an aggregate cannot have these names. */
+export const OWN_NAMES = ['window_id', 'row_id', 'window_start', 'window_end', 'status', 'expires_at'] as const;
+type OwnName = (typeof OWN_NAMES)[number];
+
+/** What a pipeline says: one object, in the order the data flows. */
+export interface Declaration<Event, Groups extends string, Columns extends Record<string, Aggregate>> {
+  readonly name: string;
+  /** Raised by the author whenever a change would make old state mean something else. */
+  readonly revision: number;
+  readonly source: SourceOf<Event>;
+  /** How far the watermark stays behind the greatest event time. No default: a hidden one would lose data. */
+  readonly watermark: Duration;
+  readonly groupBy: readonly [Groups, ...Groups[]];
+  readonly windows: Readonly<Record<string, WindowKind>>;
+  readonly aggregate: Columns;
+  /** Rows are sorted by this column, descending; ties by key in UTF-8 byte order. */
+  readonly orderBy: keyof Columns & string;
+  /** How long results, late events and rejections are kept after they are written. */
+  readonly retain: Duration;
+  /** A partition without anything that counts for this long, and nothing undelivered, is idle; 1 minute unless said. */
+  readonly idleAfter?: Duration;
+  /** How far an event time may lie beyond the record's trusted Kafka timestamp; 5 minutes unless said. */
+  readonly maxFuture?: Duration;
+}
+
+/** A pipeline ready to run. Identified in storage as `id`. */
+export interface Pipeline {
+  readonly name: string;
+  readonly revision: number;
+  /** `name@revision`: the prefix of every stored key. */
+  readonly id: string;
+  readonly source: Source;
+  readonly delayMs: number;
+  readonly groupBy: readonly string[];
+  readonly geometry: Geometry;
+  readonly columns: readonly string[];
+  readonly aggregates: readonly Aggregate[];
+  readonly accumulators: readonly Accumulator[];
+  /** Position of the ordering column in `columns`. */
+  readonly orderBy: number;
+  readonly retainMs: number;
+  readonly idleAfterMs: number;
+  readonly maxFutureMs: number;
+  /** Short hash of `describe(pipeline).shape`: everything that shapes stored state or results. */
+  readonly fingerprint: string;
+}
+
+type Numeric<Event> = FieldsOf<Event, number | bigint | Decimal | null | undefined>;
+type Text<Event> = FieldsOf<Event, string | null | undefined>;
+
+/**
+ * Declares a pipeline.
+ *
+ * @throws TidemarkError BAD_DECLARATION with every problem at once, when the module that declares it is loaded.
+ * @example
+ * export const telegram = pipeline({
+ *   name: 'telegram',
+ *   revision: 1,
+ *   source: kafka({ topic: 'telegram_messages', startAt: 'latest', value: TelegramMessage, eventTime: 'event_time' }),
+ *   watermark: '30 seconds',
+ *   groupBy: ['username'],
+ *   windows: { '1m': tumbling('1 minute', { emit: 'final' }) },
+ *   aggregate: { message_count: count() },
+ *   orderBy: 'message_count',
+ *   retain: '7 days',
+ * });
+ */
+export function pipeline<
+  Event,
+  const Groups extends Exclude<Text<Event>, OwnName>,
+  const Columns extends { readonly [name: string]: Aggregate<Numeric<Event>> } & {
+    readonly [K in OwnName | Groups]?: never;
+  },
+>(declared: Declaration<Event, Groups, Columns>): Pipeline {
+  const problems = problemsOf(declared);
+  if (problems.length > 0) {
+    const list = problems.map((problem) => `\n  - ${problem}`).join('');
+    throw new TidemarkError('BAD_DECLARATION', `pipeline '${declared.name}' makes no sense:${list}`, { problems });
+  }
+  const columns = Object.keys(declared.aggregate);
+  const aggregates = Object.values(declared.aggregate);
+  const withoutFingerprint = {
+    name: declared.name,
+    revision: declared.revision,
+    id: `${declared.name}@${declared.revision}`,
+    source: declared.source,
+    delayMs: parseDuration(declared.watermark) ?? 0,
+    groupBy: declared.groupBy,
+    geometry: geometryOf(declared.windows),
+    columns,
+    aggregates,
+    accumulators: aggregates.map(accumulator),
+    orderBy: columns.indexOf(declared.orderBy),
+    retainMs: parseDuration(declared.retain) ?? 0,
+    idleAfterMs: parseDuration(declared.idleAfter ?? '1 minute') ?? 0,
+    maxFutureMs: parseDuration(declared.maxFuture ?? '5 minutes') ?? 0,
+  };
+  return Object.freeze({ ...withoutFingerprint, fingerprint: hash(shapeOf(withoutFingerprint)) });
+}
+
+/** Where the stored format changes, the number does, and with it every fingerprint. */
+const STORED_FORMAT = 1;
+
+/** What a pipeline means, as JSON: `shape` may only change with the revision, `settings` may change freely. */
+export interface Description {
+  readonly name: string;
+  readonly revision: number;
+  readonly fingerprint: string;
+  readonly shape: Shape;
+  readonly settings: Readonly<Record<string, string | number | boolean>>;
+}
+
+export type Shape = Readonly<Record<string, string>>;
+
+export function describe(pipeline: Pipeline): Description {
+  const { source } = pipeline;
+  return {
+    name: pipeline.name,
+    revision: pipeline.revision,
+    fingerprint: pipeline.fingerprint,
+    shape: shapeOf(pipeline),
+    settings: {
+      startAt: source.startAt,
+      maxBatch: source.maxBatch,
+      timestamps: source.timestamps,
+      wallClockGuard: source.wallClockGuard,
+      delayMs: pipeline.delayMs,
+      retainMs: pipeline.retainMs,
+      idleAfterMs: pipeline.idleAfterMs,
+      maxFutureMs: pipeline.maxFutureMs,
+      ...Object.fromEntries(
+        [...pipeline.geometry.kinds].flatMap(([name, { triggerMs }]) =>
+          triggerMs === undefined ? [] : [[`trigger of ${name}, ms`, triggerMs]],
+        ),
+      ),
+    },
+  };
+}
+
+/** One line per thing whose change would make stored state mean something else. */
+function shapeOf(pipeline: Omit<Pipeline, 'fingerprint'>): Shape {
+  const { source, geometry } = pipeline;
+  const windows = [...geometry.kinds].map(([name, { kind, sizeMs, everyMs, offsetMs, emit, top }]) => [
+    `window ${name}`,
+    `${kind} ${sizeMs} ms every ${everyMs} ms offset ${offsetMs} ms, ${emit}, ${top === undefined ? 'all rows' : `top ${top}`}`,
+  ]);
+  const aggregates = pipeline.columns.map((column, i) => [
+    `aggregate ${column}`,
+    JSON.stringify(pipeline.aggregates[i]),
+  ]);
+  return {
+    topic: source.topic,
+    format: source.format,
+    eventTime: JSON.stringify(source.eventTime),
+    steps: source.steps.map((step) => `${step.kind} ${step.name}`).join(', '),
+    groupBy: pipeline.groupBy.join(', '),
+    ...Object.fromEntries([...windows, ...aggregates]),
+    orderBy: pipeline.columns[pipeline.orderBy] ?? '',
+    storedFormat: String(STORED_FORMAT),
+  };
+}
+
+const hash = (shape: Shape): string => createHash('sha256').update(JSON.stringify(shape)).digest('hex').slice(0, 12);
+
+/** What differs between a stored shape and the code's, one sentence each. */
+export function differences(stored: Shape, code: Shape): string[] {
+  return [...new Set([...Object.keys(stored), ...Object.keys(code)])]
+    .filter((name) => stored[name] !== code[name])
+    .map((name) => `${name}: stored '${stored[name] ?? 'nothing'}', code '${code[name] ?? 'nothing'}'`);
+}
+
+const NAME = /^[a-z][a-z0-9-]{0,62}$/;
+const WINDOW_NAME = /^[a-z0-9][a-z0-9-]{0,30}$/;
+const TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
+const YEAR_MS = 365 * 86_400_000;
+
+type Loose = Omit<Declaration<never, string, Readonly<Record<string, Aggregate>>>, 'source'> & {
+  readonly source: Source;
+};
+
+function problemsOf(declared: Loose): string[] {
+  const problems: string[] = [];
+  const expect = (holds: boolean, problem: string) => {
+    if (!holds) problems.push(problem);
+  };
+  const { name, revision, source, groupBy, windows, aggregate, orderBy } = declared;
+  expect(NAME.test(name), `name is '${name}'; expected lower-case letters, digits and '-', a letter first, at most 63`);
+  expect(Number.isInteger(revision) && revision >= 1, `revision is ${revision}; expected a whole number from 1`);
+  expect(TOPIC.test(source.topic), `topic is '${source.topic}'; expected 1 to 249 letters, digits, '.', '_' or '-'`);
+  const { maxBatch } = source;
+  expect(
+    Number.isInteger(maxBatch) && maxBatch >= 1 && maxBatch <= 10_000,
+    `maxBatch is ${maxBatch}; Lambda delivers 1 to 10,000 records`,
+  );
+  expect(
+    !(source.wallClockGuard && source.timestamps === 'trusted'),
+    "wallClockGuard is for timestamps: 'untrusted'; a trusted Kafka timestamp is the guard",
+  );
+  const stepNames = source.steps.map((step) => step.name);
+  expect(
+    new Set(stepNames).size === stepNames.length,
+    `steps are named ${stepNames.join(', ')}; every step needs its own name`,
+  );
+  for (const [what, text, leastMs] of [
+    ['watermark', declared.watermark, 0],
+    ['retain', declared.retain, 60_000],
+    ['idleAfter', declared.idleAfter ?? '1 minute', 1000],
+    ['maxFuture', declared.maxFuture ?? '5 minutes', 0],
+  ] as const) {
+    const ms = parseDuration(text);
+    expect(
+      ms !== undefined && ms >= leastMs && ms <= (what === 'retain' ? 100 * YEAR_MS : YEAR_MS),
+      `${what} is '${text}'; expected a duration such as '30 seconds', at least ${leastMs} ms`,
+    );
+  }
+  expect(Object.keys(windows).length > 0, 'windows is empty; expected at least one');
+  for (const [window, kind] of Object.entries(windows)) {
+    expect(WINDOW_NAME.test(window), `window '${window}': expected a short name such as '1m'`);
+    problems.push(...kind.problems.map((problem) => `window '${window}': ${problem}`));
+  }
+  const columns = Object.keys(aggregate);
+  expect(columns.length > 0, 'aggregate is empty; expected at least one');
+  problems.push(...Object.entries(aggregate).flatMap(([column, declared]) => aggregateProblems(column, declared)));
+  expect(groupBy.length > 0, 'groupBy is empty; expected at least one field');
+  const names = [...groupBy, ...columns];
+  const own: readonly string[] = OWN_NAMES;
+  expect(new Set(names).size === names.length, `groupBy and aggregate name a column twice: ${names.join(', ')}`);
+  for (const column of names.filter((column) => own.includes(column))) {
+    problems.push(`column '${column}' is a name of ours; rename the field in a map step`);
+  }
+  expect(columns.includes(orderBy), `orderBy is '${orderBy}'; expected one of ${columns.join(', ')}`);
+  return problems;
+}

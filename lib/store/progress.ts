@@ -1,0 +1,298 @@
+import type { Pipeline, Shape } from '../pipeline.ts';
+import { TidemarkError } from '../runtime/error.ts';
+import { differences } from '../pipeline.ts';
+import type { Clause, Item, Key, Put, Write } from './store.ts';
+
+/** An instant that has not happened: below every other. Stored as an absent attribute. */
+export const NEVER = Number.NEGATIVE_INFINITY;
+
+/** What happened to records, in records unless said. `records` is always the sum of the next five. */
+export interface Counters {
+  readonly records: number;
+  readonly rejected: number;
+  readonly filtered: number;
+  readonly late: number;
+  readonly counted: number;
+  readonly skipped: number;
+  /** (event, window) pairs, after `flatMap` multiplied: counted in the window, and missed because it had ended. */
+  readonly pairsCounted: number;
+  readonly pairsMissed: number;
+}
+
+export const NO_COUNTERS: Counters = {
+  records: 0,
+  rejected: 0,
+  filtered: 0,
+  late: 0,
+  counted: 0,
+  skipped: 0,
+  pairsCounted: 0,
+  pairsMissed: 0,
+};
+
+/** Counters with others added, or with a sign of -1 taken away. */
+export const addCounters = (a: Counters, b: Counters, sign: 1 | -1 = 1): Counters => ({
+  records: a.records + sign * b.records,
+  rejected: a.rejected + sign * b.rejected,
+  filtered: a.filtered + sign * b.filtered,
+  late: a.late + sign * b.late,
+  counted: a.counted + sign * b.counted,
+  skipped: a.skipped + sign * b.skipped,
+  pairsCounted: a.pairsCounted + sign * b.pairsCounted,
+  pairsMissed: a.pairsMissed + sign * b.pairsMissed,
+});
+
+/** Offsets `[from, to)` that were never delivered, or that a person skipped. */
+export interface Gap {
+  readonly from: number;
+  readonly to: number;
+  readonly kind: 'unclassified' | 'expired' | 'discarded' | 'skipped';
+  /** The partition's watermark when the gap was seen: windows that had ended by then are not touched by it. */
+  readonly watermark: number;
+}
+
+/** Where a partition stands. Written by `count` with the partials it accounts for, and by `finalize` when it raises. */
+export interface Checkpoint {
+  readonly partition: number;
+  /** `<incarnation>:<commits>`: the incarnation changes on reset, the number of commits never restarts. */
+  readonly version: string;
+  readonly fingerprint: string;
+  readonly state: 'active' | 'stopped' | 'retired';
+  /** Why a stopped partition stopped. */
+  readonly reason: string | undefined;
+  /** First offset counted; undefined until the first delivery. */
+  readonly from: number | undefined;
+  /** Kafka timestamp of the first record counted. */
+  readonly fromTimestamp: number | undefined;
+  /** First offset not yet processed; undefined when counting starts wherever the first delivery does. */
+  readonly next: number | undefined;
+  readonly clock: number;
+  readonly watermark: number;
+  /** Wall time of the last commit that counted an event or moved the clock, or of the join. */
+  readonly seen: number;
+  /** Greatest Kafka timestamp processed. */
+  readonly maxTimestamp: number;
+  readonly last: { readonly offset: number; readonly hash: string } | undefined;
+  readonly counters: Counters;
+  readonly gaps: readonly Gap[];
+}
+
+/** Windows that may lack records, and why. */
+export interface Incomplete {
+  /** Windows with an end after this ... */
+  readonly after: number;
+  /** ... and a start at or before this. */
+  readonly upTo: number;
+  /** For people: `partition 0, offsets 10 to 19: expired`. */
+  readonly reason: string;
+}
+
+/** What all partitions of a pipeline share. */
+export interface Registry {
+  readonly version: number;
+  readonly fingerprint: string;
+  readonly shape: Shape;
+  readonly state: 'active' | 'retired';
+  readonly partitions: readonly number[];
+  /** The broker's last answer: how many partitions the topic has, and when it said so. */
+  readonly listed: { readonly count: number; readonly at: number } | undefined;
+  /** Windows ending at or before this are final. */
+  readonly closed: number;
+  /** Windows ending at or before this have their results written. */
+  readonly emitted: number;
+  /** Windows that start before this began before counting did. */
+  readonly incompleteUntil: number;
+  readonly incomplete: readonly Incomplete[];
+}
+
+export const registryKey = (pipeline: Pipeline): Key => ({
+  table: 'progress',
+  partition: pipeline.id,
+  sort: 'registry',
+});
+
+export const checkpointKey = (pipeline: Pipeline, partition: number): Key => ({
+  table: 'progress',
+  partition: partitionOf(pipeline, partition),
+  sort: 'checkpoint',
+});
+
+/** Partition key of everything that one topic-partition owns: `telegram@1#p0`. */
+export const partitionOf = (pipeline: Pipeline, partition: number): string => `${pipeline.id}#p${partition}`;
+
+/** The commit after a version: same incarnation, one commit more. */
+export function nextVersion(version: string): string {
+  const [incarnation = '', commits = '0'] = version.split(':');
+  return `${incarnation}:${Number(commits) + 1}`;
+}
+
+/** The commit counter of a version: what numbers the segments and kept items of that commit. */
+export const commitsOf = (version: string): string => version.slice(version.indexOf(':') + 1);
+
+/** A name for one life of a checkpoint, so that a version never comes back after a reset. */
+export const newIncarnation = (random: () => number): string =>
+  Math.floor(random() * 36 ** 8)
+    .toString(36)
+    .padStart(8, '0');
+
+/** A checkpoint of a partition that nobody has counted yet. */
+export const newCheckpoint = (
+  pipeline: Pipeline,
+  partition: number,
+  incarnation: string,
+  closed: number,
+  now: number,
+): Checkpoint => ({
+  partition,
+  version: `${incarnation}:0`,
+  fingerprint: pipeline.fingerprint,
+  state: 'active',
+  reason: undefined,
+  from: undefined,
+  fromTimestamp: undefined,
+  next: undefined,
+  clock: NEVER,
+  watermark: closed,
+  seen: now,
+  maxTimestamp: NEVER,
+  last: undefined,
+  counters: NO_COUNTERS,
+  gaps: [],
+});
+
+export const newRegistry = (pipeline: Pipeline, shape: Shape): Registry => ({
+  version: 0,
+  fingerprint: pipeline.fingerprint,
+  shape,
+  state: 'active',
+  partitions: [],
+  listed: undefined,
+  closed: NEVER,
+  emitted: NEVER,
+  incompleteUntil: NEVER,
+  incomplete: [],
+});
+
+/** Refuses to mix state of two declarations under one revision. */
+export function checkFingerprint(pipeline: Pipeline, stored: Registry, shape: Shape): void {
+  if (stored.fingerprint === pipeline.fingerprint) return;
+  const changed = differences(stored.shape, shape);
+  throw new TidemarkError(
+    'FINGERPRINT_DIFFERS',
+    `pipeline ${pipeline.id}: the declaration changed but its revision did not; raise 'revision' to ${pipeline.revision + 1}. Changed: ${changed.join('; ')}`,
+    { pipeline: pipeline.id, changed },
+  );
+}
+
+/** Clause: nobody else has written the checkpoint, or the registry, since it was read. */
+export const versionIs = (read: string | number | undefined): readonly Clause[] =>
+  read === undefined ? [{ item: 'absent' }] : [{ attribute: 'version', equals: read }];
+
+export function putCheckpoint(pipeline: Pipeline, checkpoint: Checkpoint, read: Checkpoint | undefined): Put {
+  const key = checkpointKey(pipeline, checkpoint.partition);
+  const { partition, clock, watermark, seen, maxTimestamp, last, counters, gaps, ...rest } = checkpoint;
+  const item = {
+    pk: key.partition,
+    sk: key.sort,
+    ...rest,
+    partition,
+    clock: instant(clock),
+    watermark: instant(watermark),
+    seen,
+    maxTimestamp: instant(maxTimestamp),
+    last: last && { ...last },
+    counters: { ...counters },
+    gaps: gaps.map((gap) => ({ ...gap, watermark: instant(gap.watermark) ?? null })),
+  };
+  return { kind: 'put', table: 'progress', item, when: versionIs(read?.version) };
+}
+
+export function readCheckpoint(item: Item): Checkpoint {
+  const stored = item as unknown as StoredCheckpoint; // written by putCheckpoint alone
+  return {
+    partition: stored.partition,
+    version: stored.version,
+    fingerprint: stored.fingerprint,
+    state: stored.state,
+    reason: stored.reason,
+    from: stored.from,
+    fromTimestamp: stored.fromTimestamp,
+    next: stored.next,
+    clock: stored.clock ?? NEVER,
+    watermark: stored.watermark ?? NEVER,
+    seen: stored.seen,
+    maxTimestamp: stored.maxTimestamp ?? NEVER,
+    last: stored.last,
+    counters: { ...NO_COUNTERS, ...stored.counters },
+    gaps: stored.gaps.map((gap) => ({ ...gap, watermark: gap.watermark ?? NEVER })),
+  };
+}
+
+type Stored<T, Instants extends keyof T> = Omit<T, Instants> & { readonly [K in Instants]?: number | null };
+type StoredCheckpoint = Stored<Omit<Checkpoint, 'gaps'>, 'clock' | 'watermark' | 'maxTimestamp'> & {
+  readonly gaps: readonly Stored<Gap, 'watermark'>[];
+};
+type StoredRegistry = Stored<Omit<Registry, 'incomplete'>, 'closed' | 'emitted' | 'incompleteUntil'> & {
+  readonly incomplete: readonly Stored<Incomplete, 'after'>[];
+};
+
+/** The whole registry as attributes, for the write that creates it and for updates of parts of it. */
+export function registryAttributes(registry: Partial<Registry>): Item {
+  const { closed, emitted, incompleteUntil, incomplete, shape, partitions, ...rest } = registry;
+  return {
+    ...rest,
+    partitions: partitions && [...partitions],
+    shape: shape && { ...shape },
+    closed: closed === undefined ? undefined : instant(closed),
+    emitted: emitted === undefined ? undefined : instant(emitted),
+    incompleteUntil: incompleteUntil === undefined ? undefined : instant(incompleteUntil),
+    incomplete: incomplete?.map((entry) => ({ ...entry, after: instant(entry.after) ?? null })),
+  };
+}
+
+export function readRegistry(item: Item): Registry {
+  const stored = item as unknown as StoredRegistry; // written through registryAttributes alone
+  return {
+    version: stored.version,
+    fingerprint: stored.fingerprint,
+    shape: stored.shape,
+    state: stored.state,
+    partitions: [...stored.partitions].sort((a, b) => a - b),
+    listed: stored.listed,
+    closed: stored.closed ?? NEVER,
+    emitted: stored.emitted ?? NEVER,
+    incompleteUntil: stored.incompleteUntil ?? NEVER,
+    incomplete: stored.incomplete.map((entry) => ({ ...entry, after: entry.after ?? NEVER })),
+  };
+}
+
+const instant = (at: number): number | undefined => (at === NEVER ? undefined : at);
+
+/** A change of what closing depends on: a join, a close, a retirement. IF nobody has made another since it was read. */
+export function registryChange(
+  pipeline: Pipeline,
+  read: Registry | undefined,
+  changes: Partial<Registry>,
+  shape: Shape,
+): Write {
+  if (!read) {
+    const created = { ...newRegistry(pipeline, shape), ...changes, version: 1 };
+    const key = registryKey(pipeline);
+    return {
+      kind: 'put',
+      table: 'progress',
+      item: { pk: key.partition, sk: key.sort, ...registryAttributes(created) },
+      when: versionIs(undefined),
+    };
+  }
+  return {
+    kind: 'update',
+    key: registryKey(pipeline),
+    set: registryAttributes({ ...changes, version: read.version + 1 }),
+    when: [...versionIs(read.version), { attribute: 'state', equals: 'active' }],
+  };
+}
+
+/** A partition joins: from here on the pipeline's watermark waits for it. */
+export const joinRegistry = (pipeline: Pipeline, partition: number, read: Registry | undefined, shape: Shape): Write =>
+  registryChange(pipeline, read, { partitions: [...(read?.partitions ?? []), partition] }, shape);

@@ -1,0 +1,34 @@
+// Finds a Node that runs TypeScript and hands over to start.ts. Plain JavaScript, because an older Node reads it first.
+import { spawn, spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const wanted = 24;
+const here = dirname(fileURLToPath(import.meta.url));
+const main = join(here, 'start.ts');
+
+/** @param {string} version such as v24.21.0 */
+const isNewEnough = (version) => Number((/^v(\d+)/.exec(version) || [])[1]) >= wanted;
+
+if (isNewEnough(process.version)) {
+  process.argv[1] = main;
+  await import(pathToFileURL(main).href);
+} else {
+  const own = join(here, '..', 'node_modules', '.bin', 'node');
+  const answer = spawnSync(own, ['--version'], { encoding: 'utf8' });
+  if (answer.status === 0 && isNewEnough(answer.stdout)) {
+    const child = spawn(own, [main].concat(process.argv.slice(2)), {
+      stdio: 'inherit',
+      env: Object.assign({}, process.env, { TIDEMARK_HAS_WRAPPER: '1' }),
+    });
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+    child.on('exit', (code) => process.exit(code === null ? 1 : code));
+  } else {
+    console.error(
+      `Tidemark needs Node ${wanted} or newer; this is ${process.version}, and npm brought none for ` +
+        `${process.platform}-${process.arch}.\nInstall it from nodejs.org, or with a version manager: nvm install ${wanted}, ` +
+        `fnm install ${wanted}, volta install node@${wanted}. Then run npm install and npm start again.`,
+    );
+    process.exit(1);
+  }
+}
