@@ -1,29 +1,18 @@
+import { fold } from './fold.ts';
 import { describe, type Pipeline } from './pipeline.ts';
-import { TidemarkError, assert } from './runtime/error.ts';
+import { TidemarkError } from './runtime/error.ts';
 import { inParallel, retrying, type Retry } from './runtime/retry.ts';
 import { deadlineOf, type Context, type Runtime } from './runtime/runtime.ts';
 import { decode, type Decoded } from './source/decode.ts';
 import { parseDelivery, type Batch } from './source/delivery.ts';
-import { foreignLog, identityOf } from './source/identity.ts';
-import { keptLate, keptRejection } from './source/kept.ts';
-import {
-  addKept,
-  addPartial,
-  hasRoom,
-  newDraft,
-  putsOf,
-  sizeOf,
-  sizeOfKept,
-  type Draft,
-  type OpenSegments,
-} from './store/draft.ts';
+import { foreignLog } from './source/identity.ts';
+import { putsOf, type OpenSegments } from './store/draft.ts';
 import { readAll } from './store/drain.ts';
 import * as progress from './store/progress.ts';
-import type { Checkpoint, Counters, Registry } from './store/progress.ts';
+import type { Checkpoint, Registry } from './store/progress.ts';
 import { ALL, OPEN_SEGMENT, segmentSort } from './store/segment.ts';
 import type { Key } from './store/store.ts';
 import { nextEndAfter, sliceOf } from './window/geometry.ts';
-import { advance, judge } from './window/verdict.ts';
 
 /** What Lambda reads when the mapping reports batch item failures. */
 export interface BatchResponse {
@@ -267,95 +256,14 @@ async function stop(
   );
 }
 
-/** As many records as fit one transaction, judged in offset order, and where the partition stands after them. */
-function fold(
-  pipeline: Pipeline,
-  from: Checkpoint,
-  records: readonly Decoded[],
-  now: number,
-): { checkpoint: Checkpoint; draft: Draft; taken: number } {
-  const draft = newDraft();
-  const verdictOf = judge(pipeline.geometry);
-  const tally = { ...progress.NO_COUNTERS } as { -readonly [K in keyof Counters]: number };
-  let tide = { clock: from.clock, watermark: from.watermark };
-  let { maxTimestamp } = from;
-  let taken = 0;
-  for (const decoded of records) {
-    const { record, instant, outputs, reason } = decoded;
-    const verdict = instant === undefined ? undefined : verdictOf(instant, tide.watermark);
-    const isLate = verdict !== undefined && verdict.visibleFrom === undefined;
-    const kept =
-      reason !== undefined
-        ? keptRejection(decoded)
-        : isLate && outputs.length > 0
-          ? keptLate(pipeline.geometry, decoded, verdict.slice, tide.watermark)
-          : undefined;
-    const fits = hasRoom(draft, kept ? sizeOfKept(kept) : sizeOf(pipeline, outputs));
-    if (!fits && taken > 0) break;
-
-    if (instant !== undefined) tide = advance(tide, instant, pipeline.delayMs);
-    maxTimestamp = Math.max(maxTimestamp, record.timestamp);
-    taken++;
-    if (kept && reason !== undefined) {
-      addKept(draft, 'rejected', kept);
-      tally.rejected++;
-    } else if (!fits) {
-      addKept(
-        draft,
-        'rejected',
-        keptRejection(decoded, `size: ${outputs.length} results of one record are more than a transaction holds`),
-      );
-      tally.rejected++;
-    } else if (!verdict || outputs.length === 0) {
-      tally.filtered++;
-    } else if (kept || verdict.visibleFrom === undefined) {
-      if (kept) addKept(draft, 'late', kept);
-      tally.late++;
-      tally.pairsMissed += verdict.missed * outputs.length;
-    } else {
-      for (const { key, states } of outputs)
-        addPartial(draft, verdict.slice, verdict.visibleFrom, key, states, pipeline);
-      tally.counted++;
-      tally.pairsCounted += verdict.counted * outputs.length;
-      tally.pairsMissed += verdict.missed * outputs.length;
-    }
-  }
-  tally.records = taken;
-  assert(
-    tally.records === tally.rejected + tally.filtered + tally.late + tally.counted,
-    'records are rejected, filtered, late or counted',
-    tally,
-  );
-
-  const first = records[0]?.record;
-  const last = records[taken - 1]?.record;
-  assert(first !== undefined && last !== undefined, 'a batch has records and at least one is taken');
-  const gap = from.from !== undefined && from.next !== undefined && first.offset > from.next;
-  const checkpoint: Checkpoint = {
-    ...from,
-    ...tide,
-    from: from.from ?? first.offset,
-    fromTimestamp: from.fromTimestamp ?? first.timestamp,
-    next: last.offset + 1,
-    seen: tally.counted > 0 || tide.clock > from.clock ? now : from.seen,
-    maxTimestamp,
-    last: { offset: last.offset, hash: identityOf(last) },
-    counters: progress.addCounters(from.counters, tally),
-    gaps: gap
-      ? [...from.gaps, { from: from.next, to: first.offset, kind: 'unclassified', watermark: from.watermark }]
-      : from.gaps,
-  };
-  return { checkpoint, draft, taken };
-}
-
 /** Says what a commit did: counters for machines, a line for what a person should know. */
 function report(pipeline: Pipeline, batch: Batch, before: Checkpoint, after: Checkpoint, runtime: Runtime): void {
   const where = { pipeline: pipeline.id, topic: batch.topic, partition: batch.partition, offset: after.next };
   const { records, rejected, filtered, late, counted } = progress.addCounters(after.counters, before.counters, -1);
   runtime.metrics(pipeline.name, { records, rejected, filtered, late, counted });
   runtime.log.debug('batch committed', { ...where, records, rejected, filtered, late, counted });
-  if (rejected > 0) runtime.log.warn('records rejected', { ...where, rejected });
-  if (late > 0) runtime.log.warn('events late', { ...where, late });
+  if (rejected > 0) runtime.log.info('records rejected', { ...where, rejected });
+  if (late > 0) runtime.log.info('events late', { ...where, late });
   for (const { from, to } of after.gaps.slice(before.gaps.length)) {
     runtime.log.warn('gap: records were never delivered', { ...where, from, to });
     runtime.metrics(pipeline.name, { gaps: 1 });

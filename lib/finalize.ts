@@ -1,15 +1,21 @@
 import { collect, emitWindows } from './emission.ts';
+import {
+  askBroker,
+  classifyGaps,
+  isIdleByBroker,
+  join,
+  stopTruncated,
+  storeListing,
+  type Listing,
+} from './evidence.ts';
 import { refreshLive } from './live.ts';
 import { describe, type Pipeline } from './pipeline.ts';
-import { TidemarkError, isError } from './runtime/error.ts';
+import { TidemarkError } from './runtime/error.ts';
 import { retrying, type Retry } from './runtime/retry.ts';
 import { deadlineOf, type Context, type Runtime } from './runtime/runtime.ts';
-import type { PartitionOffsets } from './source/broker.ts';
-import { classify, isIdle } from './source/idle.ts';
 import { readAll } from './store/drain.ts';
 import * as progress from './store/progress.ts';
-import type { Checkpoint, Incomplete, Registry } from './store/progress.ts';
-import type { Write } from './store/store.ts';
+import type { Checkpoint, Registry } from './store/progress.ts';
 import { formatInstant } from './time/instant.ts';
 import { lastEndHolding } from './window/geometry.ts';
 
@@ -19,10 +25,6 @@ const MARGIN_MS = 10_000;
 const EVIDENCE_MS = 5_000;
 /** Without any answer of the broker, windows close no longer than this: a new partition may be waiting. */
 const LISTING_MAX_AGE_MS = 10 * 60_000;
-/** How often an unchanged listing is stored again. */
-const LISTING_STORED_MS = 60_000;
-/** A new leader may tell an end that is still behind; it has caught up after this. */
-const LEADER_CHANGE_MS = 1_000;
 const { NEVER } = progress;
 
 /**
@@ -122,7 +124,7 @@ async function close(
   const idle = new Set<Checkpoint>();
   for (const checkpoint of checkpoints) {
     const offsets = listing?.get(checkpoint.partition);
-    if (offsets && (await isIdleOrUnknown(pipeline, checkpoint, offsets, runtime, now))) idle.add(checkpoint);
+    if (offsets && (await isIdleByBroker(pipeline, checkpoint, offsets, runtime, now))) idle.add(checkpoint);
   }
   const target = targetOf(pipeline, checkpoints, idle, now);
   if (target <= registry.closed) return registry;
@@ -161,149 +163,6 @@ async function readCheckpoints(
   const keys = (registry?.partitions ?? []).map((partition) => progress.checkpointKey(pipeline, partition));
   const items = await readAll(runtime.store, keys, retry);
   return items.map(progress.readCheckpoint).sort((a, b) => a.partition - b.partition);
-}
-
-type Listing = ReadonlyMap<number, PartitionOffsets>;
-
-/** The broker's partitions and offsets; undefined when it cannot be asked, or tests run without one. */
-async function askBroker(pipeline: Pipeline, runtime: Runtime): Promise<Listing | undefined> {
-  try {
-    return await runtime.broker?.offsets(pipeline.source.topic, runtime.groupOf(pipeline.name));
-  } catch (error) {
-    if (!isError(error, 'BROKER_UNREACHABLE')) throw error;
-    runtime.log.error('the broker cannot be asked', { pipeline: pipeline.id, error });
-    return undefined;
-  }
-}
-
-/** Partitions nobody has counted yet join at what is closed, so that nothing that is final can change. */
-async function join(
-  pipeline: Pipeline,
-  newcomers: readonly [number, PartitionOffsets][],
-  registry: Registry | undefined,
-  runtime: Runtime,
-): Promise<undefined> {
-  const shape = describe(pipeline).shape;
-  let current = registry;
-  for (const [partition, { end }] of newcomers) {
-    const incarnation = progress.newIncarnation(runtime.random);
-    const joining = progress.newCheckpoint(
-      pipeline,
-      partition,
-      incarnation,
-      current?.closed ?? NEVER,
-      runtime.clock.now(),
-    );
-    const checkpoint = pipeline.source.startAt === 'latest' ? { ...joining, next: end } : joining;
-    const outcome = await runtime.store.transact([
-      progress.putCheckpoint(pipeline, checkpoint, undefined),
-      progress.joinRegistry(pipeline, partition, current, shape),
-    ]);
-    if (outcome === 'refused') return;
-    runtime.log.info('partition joined', { pipeline: pipeline.id, partition });
-    const before = current ?? progress.newRegistry(pipeline, shape);
-    current = { ...before, partitions: [...before.partitions, partition], version: before.version + 1 };
-  }
-}
-
-async function storeListing(
-  pipeline: Pipeline,
-  registry: Registry,
-  count: number,
-  now: number,
-  runtime: Runtime,
-): Promise<void> {
-  if (registry.listed?.count === count && now - registry.listed.at < LISTING_STORED_MS) return;
-  await runtime.store.write({
-    kind: 'update',
-    key: progress.registryKey(pipeline),
-    set: { listed: { count, at: now } },
-  });
-}
-
-/** An end below what was processed means another log, or a truncated one: stop before offsets are mistaken for others. */
-async function stopTruncated(
-  pipeline: Pipeline,
-  checkpoints: readonly Checkpoint[],
-  listing: Listing,
-  runtime: Runtime,
-): Promise<boolean> {
-  const isBehind = (checkpoint: Checkpoint, offsets: Listing) =>
-    checkpoint.state === 'active' &&
-    (offsets.get(checkpoint.partition)?.end ?? Number.POSITIVE_INFINITY) < (checkpoint.next ?? 0);
-  if (!checkpoints.some((checkpoint) => isBehind(checkpoint, listing))) return false;
-  await runtime.clock.sleep(LEADER_CHANGE_MS);
-  const again = await askBroker(pipeline, runtime);
-  for (const checkpoint of checkpoints.filter((checkpoint) => again && isBehind(checkpoint, again))) {
-    const { partition, next } = checkpoint;
-    const reason = `recreated or truncated topic: offsets below ${next} were processed, but the log ends at ${again?.get(partition)?.end}`;
-    const stopped = {
-      ...checkpoint,
-      state: 'stopped' as const,
-      reason,
-      version: progress.nextVersion(checkpoint.version),
-    };
-    await runtime.store.write(progress.putCheckpoint(pipeline, stopped, checkpoint));
-    runtime.log.error('partition stopped', { pipeline: pipeline.id, partition, reason });
-    runtime.metrics(pipeline.name, { stoppedPartitions: 1 });
-  }
-  return true;
-}
-
-/** Says what became of each gap before anything more closes, and marks the windows its records may have belonged to. */
-async function classifyGaps(
-  pipeline: Pipeline,
-  registry: Registry,
-  checkpoints: readonly Checkpoint[],
-  listing: Listing,
-  runtime: Runtime,
-): Promise<undefined> {
-  const writes: Write[] = [];
-  const incomplete: Incomplete[] = [...registry.incomplete];
-  for (const checkpoint of checkpoints) {
-    const offsets = listing.get(checkpoint.partition);
-    if (!offsets || !runtime.broker || checkpoint.gaps.every((gap) => gap.kind !== 'unclassified')) continue;
-    const gaps = [];
-    for (const gap of checkpoint.gaps) {
-      const kind =
-        gap.kind === 'unclassified'
-          ? await classify(pipeline, checkpoint.partition, gap, offsets, runtime.broker)
-          : gap.kind;
-      // Records that no longer exist cannot be delivered later, so only gaps that still hold some are remembered.
-      if (kind !== 'empty' && kind !== 'expired') gaps.push({ ...gap, kind });
-      if (kind === gap.kind || kind === 'empty') continue;
-      const reason = `partition ${checkpoint.partition}, offsets ${gap.from} to ${gap.to - 1}: ${kind}`;
-      incomplete.push({ after: gap.watermark, upTo: checkpoint.clock, reason });
-      runtime.log.error('records were lost', { pipeline: pipeline.id, reason });
-      runtime.metrics(pipeline.name, { lostGaps: 1 });
-    }
-    writes.push(
-      progress.putCheckpoint(
-        pipeline,
-        { ...checkpoint, gaps, version: progress.nextVersion(checkpoint.version) },
-        checkpoint,
-      ),
-    );
-  }
-  const { maxSizeMs } = pipeline.geometry;
-  const current = incomplete.filter((entry) => entry.upTo + maxSizeMs > registry.emitted);
-  const marked = progress.registryChange(pipeline, registry, { incomplete: current }, describe(pipeline).shape);
-  await runtime.store.transact([...writes, marked]);
-}
-
-async function isIdleOrUnknown(
-  pipeline: Pipeline,
-  checkpoint: Checkpoint,
-  offsets: PartitionOffsets,
-  runtime: Runtime,
-  now: number,
-): Promise<boolean> {
-  try {
-    return runtime.broker !== undefined && (await isIdle(pipeline, checkpoint, offsets, runtime.broker, now));
-  } catch (error) {
-    if (!isError(error, 'BROKER_UNREACHABLE')) throw error;
-    return false; // no evidence: not idle
-  }
 }
 
 /**

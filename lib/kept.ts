@@ -1,5 +1,5 @@
 import type { Pipeline } from './pipeline.ts';
-import { registryOf, type Reader } from './query.ts';
+import { registryOf, type Reader } from './reader.ts';
 import type { Kept } from './store/draft.ts';
 import { pagesOf } from './store/drain.ts';
 import { partitionOf } from './store/progress.ts';
@@ -63,8 +63,10 @@ async function keptOf(
           partition,
           offset: Number(offset),
           timestamp: Number(timestamp),
-          reason: String(reason),
-          details,
+          reason: typeof reason === 'string' ? reason : '',
+          details: Object.fromEntries(
+            DETAILS.flatMap((name) => (name in details ? [[name, details[name] ?? '']] : [])),
+          ),
         });
       }
     }
@@ -72,6 +74,9 @@ async function keptOf(
   }
   return records;
 }
+
+/** A stored map has no order of its own. */
+const DETAILS = ['time', 'watermark', 'missed', 'groups', 'value'] as const;
 
 /** Items read at once; each holds up to 300 KB of entries. */
 const PAGE = 5;

@@ -1,29 +1,14 @@
-import { describe, type Pipeline } from './pipeline.ts';
-import type { Retry } from './runtime/retry.ts';
+import type { Pipeline } from './pipeline.ts';
+import { checkpointsOf, registryOf, watermarkOf, type Reader } from './reader.ts';
 import { pagesOf, readAll } from './store/drain.ts';
 import { mergeWindow, rank, totalsOf } from './store/merge.ts';
-import {
-  NEVER,
-  checkFingerprint,
-  checkpointKey,
-  readCheckpoint,
-  readRegistry,
-  registryKey,
-  type Checkpoint,
-  type Registry,
-} from './store/progress.ts';
+import { NEVER, type Registry } from './store/progress.ts';
 import { directoryId, directoryKey, rowOf, windowId, type Row } from './store/results.ts';
 import { windowsAfter } from './store/slices.ts';
-import type { Item, Store } from './store/store.ts';
+import type { Item } from './store/store.ts';
 import { formatDuration } from './time/duration.ts';
 import { formatInstant, parseInstant } from './time/instant.ts';
 import type { Window } from './window/geometry.ts';
-
-/** What reading needs of the world. The clock of `retry` says what has expired. */
-export interface Reader {
-  readonly store: Store;
-  readonly retry: Retry;
-}
 
 /** A row and its place in the whole window, from 1. */
 export interface RankedRow {
@@ -64,34 +49,6 @@ export interface History extends Selection {
   readonly after?: number;
   readonly windows?: number;
 }
-
-/**
- * What all partitions of a pipeline share.
- *
- * @returns undefined when the pipeline has not counted anything yet.
- * @throws FINGERPRINT_DIFFERS when what is stored was made by another declaration.
- */
-export async function registryOf({ store, retry }: Reader, pipeline: Pipeline): Promise<Registry | undefined> {
-  const [item] = await readAll(store, [registryKey(pipeline)], retry);
-  const registry = item && readRegistry(item);
-  if (registry) checkFingerprint(pipeline, registry, describe(pipeline).shape);
-  return registry;
-}
-
-/** Where the registered partitions stand, by number. */
-export async function checkpointsOf(
-  { store, retry }: Reader,
-  pipeline: Pipeline,
-  registry: Registry,
-): Promise<Checkpoint[]> {
-  const keys = registry.partitions.map((partition) => checkpointKey(pipeline, partition));
-  const items = await readAll(store, keys, retry);
-  return items.map(readCheckpoint).sort((a, b) => a.partition - b.partition);
-}
-
-/** A pipeline's watermark: the least of its partitions'. */
-export const watermarkOf = (checkpoints: readonly Checkpoint[]): number =>
-  checkpoints.length === 0 ? NEVER : Math.min(...checkpoints.map(({ watermark }) => watermark));
 
 /**
  * STORY 3. Final windows of a kind with their rows, one at a time; windows without events are not among them.

@@ -41,6 +41,7 @@ async function bundle({ service, serviceDir }: Serverless): Promise<void> {
         mainFields: ['module', 'main'], // the AWS SDK's modules are smaller than what `main` names
         banner: { js: requireForCommonJs },
         sourcemap: 'linked',
+        sourcesContent: false, // stacks need positions only
       });
       definition.handler = `.build/${name}/index.${symbol}`;
       definition.package = { ...definition.package, individually: true, patterns: ['!**', `.build/${name}/**`] };

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { TidemarkError } from '../lib/runtime/error.ts';
 import { identityOf, isAlive, type KnownProcess, signalGroup } from './process-table.ts';
+import type { Addresses } from './settings.ts';
 import type { Screen } from './status-line.ts';
 
 /** The right to run in a data folder, and the list of what runs there. */
@@ -14,8 +15,10 @@ export interface Claim {
   release(): void;
 }
 
+/** `processes.json`; the `tidemark` command looks there for what runs, and where. */
 interface ClaimFile {
   readonly owner: KnownProcess;
+  readonly addresses: Addresses;
   readonly children: readonly KnownProcess[];
 }
 
@@ -26,18 +29,20 @@ const graceMs = 4_000;
  *
  * What an earlier owner left running when it was killed is stopped first, by id and start time, and said.
  *
+ * @param addresses where the servers are, for who looks into the folder.
  * @throws TidemarkError `LOCAL_WORLD` when the owner still runs.
  */
-export async function claimFolder(folder: string, screen: Screen): Promise<Claim> {
+export async function claimFolder(folder: string, addresses: Addresses, screen: Screen): Promise<Claim> {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, 'processes.json');
   const owner = { name: 'owner', pid: process.pid, identity: identityOf(process.pid) ?? '' };
   let children: KnownProcess[] = [];
+  const contents = (): ClaimFile => ({ owner, addresses, children });
 
   // A link is made by one only, and never shows a file half written.
   const claimed = (): boolean => {
     const draft = `${path}.${process.pid}`;
-    writeFileSync(draft, JSON.stringify({ owner, children }));
+    writeFileSync(draft, JSON.stringify(contents()));
     try {
       linkSync(draft, path);
       return true;
@@ -51,7 +56,7 @@ export async function claimFolder(folder: string, screen: Screen): Promise<Claim
 
   const lifeline = startLifeline();
   const save = (): void => {
-    writeFileSync(`${path}.${process.pid}`, JSON.stringify({ owner, children }));
+    writeFileSync(`${path}.${process.pid}`, JSON.stringify(contents()));
     renameSync(`${path}.${process.pid}`, path);
     lifeline?.stdin?.write(`${children.map(({ pid }) => pid).join(' ')}\n`);
   };

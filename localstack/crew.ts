@@ -55,7 +55,12 @@ export function createCrew(claim: Claim | undefined, screen: Screen, monotonic: 
       if (isUp && !isStopping()) void restart(part, how, deathsMs);
       return undefined;
     });
-    await part.ready(child);
+    try {
+      await part.ready(child);
+    } catch (error) {
+      await child.stop(part.graceMs); // one that never came up may still run
+      throw error;
+    }
     isUp = true;
     if (child.hasEnded()) throw new TidemarkError('LOCAL_WORLD', `${part.name} ended as soon as it was up`);
   };

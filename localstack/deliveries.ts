@@ -148,7 +148,7 @@ export class Deliveries {
         else taken.set(partition, part.records);
       }
     }
-    return taken;
+    return new Map([...taken].sort(([a], [b]) => a - b));
   }
 }
 

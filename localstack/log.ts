@@ -6,6 +6,7 @@ const limitBytes = 10_000_000;
 /** A log file that cannot grow for ever: a large one becomes `.1`, in place of the `.1` before it. */
 export interface Log {
   write(line: string): void;
+  close(): void;
 }
 
 /** Opens a log to append, for a process that writes to it by itself. */
@@ -28,6 +29,7 @@ export function createLog(path: string): Log {
       descriptor = openLog(path);
       bytes = 0;
     },
+    close: () => closeSync(descriptor),
   };
 }
 

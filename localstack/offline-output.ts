@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from 'node:util';
+
 /** What serverless-offline says when all is well. */
 const noise = [
   /^Starting Offline at stage /,
@@ -7,6 +9,7 @@ const noise = [
   /^Scheduling \[/,
   /^Successfully invoked scheduled function: /,
   /^\(λ: .*\) RequestId: /,
+  /^\s+at .*(node:internal|node_modules)/, // of a stack, our own frames stay
 ];
 
 const quietLevels = new Set(['TRACE', 'DEBUG', 'INFO']);
@@ -29,7 +32,8 @@ const usualFields = new Set([
  * shown as `WARN message field=value`. What is not known to be noise is shown.
  */
 export function readable(line: string): string | undefined {
-  if (noise.some((pattern) => pattern.test(line))) return undefined;
+  const plain = stripVTControlCharacters(line);
+  if (noise.some((pattern) => pattern.test(plain))) return undefined;
   const entry = structured(line);
   if (!entry) return line;
   const { level, message } = entry;

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { stripVTControlCharacters } from 'node:util';
 
 import { TidemarkError } from '../lib/runtime/error.ts';
 import { type Child, watch } from './child.ts';
@@ -42,7 +43,7 @@ export function offlinePart(project: string, env: NodeJS.ProcessEnv, log: string
       for (const stream of [started.stdout, started.stderr]) {
         createInterface({ input: stream }).on('line', (line) => {
           file.write(line);
-          if (upLine.test(line)) {
+          if (upLine.test(stripVTControlCharacters(line))) {
             isUp = true;
             resolve();
           }
@@ -50,6 +51,7 @@ export function offlinePart(project: string, env: NodeJS.ProcessEnv, log: string
           if (text !== undefined && (isUp || text !== '')) show(text);
         });
       }
+      started.once('close', () => file.close());
       const child = watch(started);
       up.set(child, promise);
       return child;

@@ -46,6 +46,7 @@ export default class LocalEvents {
     this.hooks = {
       'before:offline:start:init': () => this.prepare(), // `offline start`
       'after:offline:start:init': () => this.feed(),
+      'offline:start:end': () => this.stop(),
       'before:offline:start': () => this.prepare(), // `offline`, which has no hook once it is up: `prepare` wraps it
     };
   }
@@ -100,7 +101,7 @@ export default class LocalEvents {
     provider.environment = {
       ...provider.environment,
       KAFKA_BROKERS: brokers,
-      KAFKA_AUTH: process.env['KAFKA_AUTH'] ?? 'none',
+      KAFKA_AUTH: 'none', // the poller knows no other
     };
     const { host = 'localhost', lambdaPort = 3002 } = this.offlineOptions();
     process.env['AWS_ENDPOINT_URL_DYNAMODB'] = dynamodbEndpoint;
@@ -133,7 +134,6 @@ export default class LocalEvents {
       await this.stop();
       await end(skipExit);
     };
-    Object.assign(this.hooks, { 'offline:start:end': () => this.stop() });
   }
 
   /** Once the functions can be called: first the pollers, so that nothing the schedules send is missed under LATEST. */

@@ -90,3 +90,14 @@ export function readSettings(env: NodeJS.ProcessEnv, project: string): WorldSett
   }
   return settings;
 }
+
+/** Where the servers of the local world are, or will be. */
+export interface Addresses {
+  readonly brokers: string;
+  readonly dynamodbEndpoint: string;
+}
+
+export const addressesOf = (settings: WorldSettings): Addresses => ({
+  brokers: settings.brokers ?? `127.0.0.1:${settings.kafkaPort}`,
+  dynamodbEndpoint: settings.dynamodbEndpoint ?? `http://127.0.0.1:${settings.dynamodbPort}`,
+});

@@ -10,15 +10,15 @@ import { declared } from './declared.ts';
 import { assertMayBeginAnew, deleteState } from './fresh.ts';
 import { offlineEnvironment, offlinePart } from './offline.ts';
 import { assertPortsFree } from './ports.ts';
-import { readSettings, type WorldSettings } from './settings.ts';
+import { prepareServers, startServers } from './servers.ts';
+import { addressesOf, readSettings, type WorldSettings } from './settings.ts';
 import { createScreen, type Screen, type StatusSample, type StatusSource, statusText } from './status-line.ts';
+import { statusSource } from './status-source.ts';
 import { stopWhenAsked } from './stop.ts';
-import { addressesOf, prepareServers, startServers } from './world.ts';
 
 const project = join(import.meta.dirname, '..');
 const statusEveryMs = 1_000;
 const rateOverMs = 10_000;
-const source: StatusSource = () => Promise.resolve(undefined);
 const monotonic = (): number => performance.now();
 
 /** `npm start`: the local world and `serverless offline`, until Ctrl-C. @returns the exit code. */
@@ -32,7 +32,7 @@ async function start(args: readonly string[]): Promise<number> {
   if (wanted.isFresh) assertMayBeginAnew(settings);
 
   const screen = createScreen(process.stdout, monotonic);
-  const crew = createCrew(await claimFolder(settings.data, screen), screen, monotonic);
+  const crew = createCrew(await claimFolder(settings.data, addressesOf(settings), screen), screen, monotonic);
   stopWhenAsked(crew, screen, monotonic);
   const isAsked = new Promise<undefined>((resolve) => crew.signal.addEventListener('abort', () => resolve(undefined)));
   try {
@@ -66,7 +66,7 @@ async function launch(wanted: StartArguments, settings: WorldSettings, screen: S
   await Promise.all([startServers(servers, screen, crew), crew.run(offline)]);
   const names = wanted.pipelines.length > 0 ? wanted.pipelines.join(', ') : 'all pipelines';
   screen.line(`Running ${names}. Ctrl-C stops; logs are in ${logs}.`);
-  void showStatus(source, screen, crew.signal);
+  void showStatus(statusSource(settings, wanted.pipelines), screen, crew.signal);
 }
 
 async function showStatus(source: StatusSource, screen: Screen, signal: AbortSignal): Promise<void> {

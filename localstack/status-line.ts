@@ -28,16 +28,22 @@ export function createScreen(stream: OutputStream, monotonic: () => number): Scr
 }
 
 function terminalScreen(stream: OutputStream): Screen {
-  let shown = '';
-  const draw = (text: string): string => cutToWidth(text, (stream.columns || 80) - 1);
+  let wanted = '';
+  let drawn = '';
+  const draw = (): void => {
+    if (wanted === drawn) return;
+    stream.write(`${drawn === '' ? '' : eraseLine}${cutToWidth(wanted, (stream.columns || 80) - 1)}`);
+    drawn = wanted;
+  };
   return {
     line(text) {
-      stream.write(`${shown === '' ? '' : eraseLine}${text}\n${draw(shown)}`);
+      stream.write(`${drawn === '' ? '' : eraseLine}${text}\n`);
+      drawn = '';
+      setImmediate(draw); // once below a whole table, not below each of its lines
     },
     status(text) {
-      if (text === shown) return;
-      stream.write(`${eraseLine}${draw(text)}`);
-      shown = text;
+      wanted = text;
+      draw();
     },
   };
 }

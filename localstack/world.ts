@@ -7,12 +7,11 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { createTables, tableDefinitions } from '../lib/store/tables.ts';
 import { TidemarkError } from '../lib/runtime/error.ts';
 import { claimFolder } from './claim.ts';
-import { createCrew, type Crew, type Part } from './crew.ts';
+import { createCrew, type Crew } from './crew.ts';
 import { declared } from './declared.ts';
-import { answers, dynamodbPart } from './dynamodb.ts';
-import { prepareKafka } from './kafka.ts';
-import { assertPortsFree, type WantedPort } from './ports.ts';
-import type { WorldSettings } from './settings.ts';
+import { answers } from './dynamodb.ts';
+import { prepareServers, startServers } from './servers.ts';
+import { addressesOf, type WorldSettings } from './settings.ts';
 import type { Screen } from './status-line.ts';
 import { createTopics, isBrokerUp } from './topics.ts';
 
@@ -30,17 +29,6 @@ export interface World {
   stop(): Promise<void>;
 }
 
-/** Where the servers of the local world are, or will be. */
-export interface Addresses {
-  readonly brokers: string;
-  readonly dynamodbEndpoint: string;
-}
-
-export const addressesOf = (settings: WorldSettings): Addresses => ({
-  brokers: settings.brokers ?? `127.0.0.1:${settings.kafkaPort}`,
-  dynamodbEndpoint: settings.dynamodbEndpoint ?? `http://127.0.0.1:${settings.dynamodbPort}`,
-});
-
 const reachLimitMs = 60_000;
 const patienceMs = 3_000;
 
@@ -51,7 +39,7 @@ const patienceMs = 3_000;
  */
 export async function startWorld(settings: WorldSettings, screen: Screen): Promise<World> {
   const isAllTheirs = settings.brokers !== undefined && settings.dynamodbEndpoint !== undefined;
-  const claim = isAllTheirs ? undefined : await claimFolder(settings.data, screen);
+  const claim = isAllTheirs ? undefined : await claimFolder(settings.data, addressesOf(settings), screen);
   const crew = createCrew(claim, screen, () => performance.now());
   try {
     await startServers(await prepareServers(settings, screen, crew.signal), screen, crew);
@@ -70,28 +58,8 @@ export async function startWorld(settings: WorldSettings, screen: Screen): Promi
   };
 }
 
-/** Makes ready what has to be started, each unless the user brought one: ports, downloads, formatted folders. */
-export async function prepareServers(settings: WorldSettings, screen: Screen, signal: AbortSignal): Promise<Part[]> {
-  await assertPortsFree(wantedPorts(settings));
-  return [
-    ...(settings.dynamodbEndpoint === undefined ? [dynamodbPart(settings)] : []),
-    ...(settings.brokers === undefined ? [await prepareKafka(settings, screen, signal)] : []),
-  ];
-}
-
-/** Starts the servers side by side and says when each is up. */
-export async function startServers(parts: readonly Part[], screen: Screen, crew: Crew): Promise<void> {
-  const started = performance.now();
-  await Promise.all(
-    parts.map(async (part) => {
-      await crew.run(part);
-      screen.line(`${part.name} is up on ${part.address} (${((performance.now() - started) / 1000).toFixed(1)} s).`);
-    }),
-  );
-}
-
 /** Waits for both servers, then creates the topics and tables that are missing. */
-export async function prepareWorld(settings: WorldSettings, screen: Screen, signal: AbortSignal): Promise<void> {
+async function prepareWorld(settings: WorldSettings, screen: Screen, signal: AbortSignal): Promise<void> {
   const text = await readFile(join(settings.project, 'serverless.yml'), 'utf8');
   const { brokers, dynamodbEndpoint } = addressesOf(settings);
   const topics = async (): Promise<void> => {
@@ -133,16 +101,4 @@ function dynamodbClient(endpoint: string, env: NodeJS.ProcessEnv): DynamoDBClien
     region: env['AWS_REGION'] ?? 'us-east-1',
     ...(!hasCredentials && { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } }),
   });
-}
-
-function wantedPorts(settings: WorldSettings): WantedPort[] {
-  const kafka = [
-    { port: settings.kafkaPort, user: 'Kafka', setting: 'KAFKA_PORT' },
-    { port: settings.controllerPort, user: "Kafka's controller", setting: 'KAFKA_CONTROLLER_PORT' },
-  ];
-  const dynamodb = [{ port: settings.dynamodbPort, user: 'DynamoDB', setting: 'DYNAMODB_PORT' }];
-  return [
-    ...(settings.brokers === undefined ? kafka : []),
-    ...(settings.dynamodbEndpoint === undefined ? dynamodb : []),
-  ];
 }

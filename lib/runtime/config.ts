@@ -10,6 +10,7 @@ export interface Config {
   /** Undefined with `KAFKA_BROKERS=none`, for tests, and where none are named: functions without need of Kafka. */
   readonly brokers: readonly string[] | undefined;
   readonly kafkaAuth: 'none' | 'iam';
+  readonly region: string;
   /** Names of the pipelines this function serves; undefined: all. */
   readonly pipelines: readonly string[] | undefined;
   readonly consumerGroup: (pipeline: string) => string;
@@ -56,6 +57,9 @@ export function configFrom(env: Environment, known: readonly string[]): Config {
     if (!/^[^\s:]+:\d{1,5}$/.test(broker))
       problems.push(`KAFKA_BROKERS names '${broker}'; expected host:port, separated by commas, or none`);
   }
+  const kafkaAuth = oneOf('KAFKA_AUTH', ['none', 'iam'], 'none');
+  if (kafkaAuth === 'iam' && !env['AWS_REGION']) problems.push('KAFKA_AUTH is iam, but AWS_REGION is not set');
+  const logFormat = oneOf('LOG_FORMAT', ['json', 'table'], 'json');
   const pipelines = list('PIPELINES');
   for (const name of pipelines ?? []) {
     if (!known.includes(name)) problems.push(`PIPELINES names '${name}'; expected ${known.join(', ')}`);
@@ -69,13 +73,14 @@ export function configFrom(env: Environment, known: readonly string[]): Config {
       results: table('RESULTS_TABLE', 'results'),
     },
     brokers: isWithout ? undefined : brokers,
-    kafkaAuth: oneOf('KAFKA_AUTH', ['none', 'iam'], 'none'),
+    kafkaAuth,
+    region: env['AWS_REGION'] || '',
     pipelines,
     consumerGroup: (pipeline) => group || `tidemark-${stage}-${pipeline}`,
     finalizeFunction: env['FINALIZE_FUNCTION'] || undefined,
     partialBatchResponses: oneOf('PARTIAL_BATCH_RESPONSES', ['true', 'false'], 'false') === 'true',
-    logFormat: oneOf('LOG_FORMAT', ['json', 'table'], 'json'),
-    logLevel: oneOf('LOG_LEVEL', ['DEBUG', 'INFO', 'WARN', 'ERROR'], 'INFO'),
+    logFormat,
+    logLevel: oneOf('LOG_LEVEL', ['DEBUG', 'INFO', 'WARN', 'ERROR'], logFormat === 'table' ? 'WARN' : 'INFO'),
     colour: !env['NO_COLOR'] && Boolean(env['FORCE_COLOR']) && env['FORCE_COLOR'] !== '0',
     testClock: env['TIDEMARK_TEST_CLOCK'] === '1',
   };

@@ -53,17 +53,11 @@ const UNSAFE = '\\p{Cc}\\p{Zl}\\p{Zp}\\p{Cs}\\u061c\\u200e\\u200f\\u202a-\\u202e
 const PLAIN = new RegExp(`^(?![\\s"]|\\(null\\)$)[^${UNSAFE}]+(?<!\\s)$`, 'u');
 const UNSAFE_CHARACTER = new RegExp(`[${UNSAFE}]`, 'gu');
 
-const quoted = (text: string): string =>
-  JSON.stringify(text).replace(
-    UNSAFE_CHARACTER,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+const quoted = (text: string): string => safeText(JSON.stringify(text));
 
-/** Text with what would move a cursor or turn a line around escaped, for a line of its own. */
+/** Text with what would move the cursor or turn the line around escaped, for a line of its own. */
 export const safeText = (text: string): string =>
-  text
-    .replace(UNSAFE_CHARACTER, (character) => JSON.stringify(character).slice(1, -1))
-    .replace(UNSAFE_CHARACTER, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  text.replace(UNSAFE_CHARACTER, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** Cuts a text to so many terminal columns, never inside a character a person sees; wide ones count two. */
 export function cutToWidth(text: string, columns: number): string {

@@ -5,6 +5,7 @@ import { windowsOf, type Window } from '../window/geometry.ts';
 import { pagesOf } from './drain.ts';
 import { AFTER_SEGMENTS, FIRST_SEGMENT } from './merge.ts';
 import { partitionOf } from './progress.ts';
+import { keyOf } from './item.ts';
 import { parseSegmentSort } from './segment.ts';
 import type { Store } from './store.ts';
 
@@ -42,7 +43,7 @@ async function* slicesAfter(pipeline: Pipeline, partition: number, after: number
     let last: number | undefined;
     for await (const items of pagesOf(store, page, retry)) {
       for (const item of items) {
-        const segment = parseSegmentSort(String(item['sk']));
+        const segment = parseSegmentSort(keyOf('buckets', item).sort);
         if (segment.slice !== last) yield segment;
         last = segment.slice;
       }

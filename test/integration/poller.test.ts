@@ -161,7 +161,7 @@ test('a failed delivery is repeated as it was until it succeeds; only then is it
   const topic = await newTopic(2);
   await send(topic, [...numbered(0, 0, 10), ...numbered(1, 0, 10)]);
   const commits: Record<number, string>[] = [];
-  const { events, lines } = poll(topic, {}, async (_, number) => {
+  const { events, lines } = poll(topic, { batchingWindowMs: 500 }, async (_, number) => {
     commits.push(await committed(topic));
     if (number <= 3) throw new Error(`no ${number}`);
   });
@@ -195,7 +195,7 @@ test('partial batch responses: each reported partition goes on from its lowest o
   const topic = await newTopic(2);
   await send(topic, [...numbered(0, 0, 5), ...numbered(1, 0, 5)]);
   const failure = (offset: number): unknown => ({ itemIdentifier: { partition: `${topic}-0`, offset } });
-  const { events } = poll(topic, { partialBatchResponses: true }, (_, number) =>
+  const { events } = poll(topic, { partialBatchResponses: true, batchingWindowMs: 500 }, (_, number) =>
     number === 1 ? { batchItemFailures: [failure(4), failure(2)] } : { batchItemFailures: null },
   );
   await until(() => expect(events).toHaveLength(2));

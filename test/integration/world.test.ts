@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { ConfigResourceTypes } from 'kafkajs';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
 import { kafkaClient } from '../../lib/source/kafkajs.ts';
@@ -94,7 +95,7 @@ test('topics and tables are there', async () => {
   const { topics } = await admin.fetchTopicMetadata({ topics: ['messages'] });
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: [{ type: 2, name: 'messages', configNames: ['message.timestamp.after.max.ms'] }],
+    resources: [{ type: ConfigResourceTypes.TOPIC, name: 'messages', configNames: ['message.timestamp.after.max.ms'] }],
   });
   await admin.disconnect();
   expect(topics[0]?.partitions).toHaveLength(2);

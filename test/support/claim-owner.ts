@@ -3,7 +3,11 @@ import { spawn } from 'node:child_process';
 
 import { claimFolder } from '../../localstack/claim.ts';
 
-const claim = await claimFolder(process.argv[2] ?? '', { line: () => undefined, status: () => undefined });
+const claim = await claimFolder(
+  process.argv[2] ?? '',
+  { brokers: '', dynamodbEndpoint: '' },
+  { line: () => undefined, status: () => undefined },
+);
 const sleeper = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
 claim.add('sleeper', sleeper.pid ?? 0);
 console.log(sleeper.pid);

@@ -47,7 +47,8 @@ export async function kafkaBroker(): Promise<KafkaBroker> {
   };
 }
 
-const freePort = (): Promise<number> =>
+/** A port of 127.0.0.1 that nobody listens on now. */
+export const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);

@@ -16,6 +16,7 @@ import { identityOf } from '../../localstack/process-table.ts';
 let folder: string;
 const lines: string[] = [];
 const screen = { line: (text: string) => void lines.push(text), status: () => undefined };
+const addresses = { brokers: '127.0.0.1:1', dynamodbEndpoint: 'http://127.0.0.1:2' };
 const monotonic = (): number => performance.now();
 
 beforeEach(async () => {
@@ -40,7 +41,7 @@ const eventually = async (holds: () => boolean): Promise<void> => {
 
 describe('a crew', () => {
   test('starts a part again that was killed, and says so', async () => {
-    const crew = createCrew(await claimFolder(folder, screen), screen, monotonic);
+    const crew = createCrew(await claimFolder(folder, addresses, screen), screen, monotonic);
     await crew.run(part('Sleeper', 'exec sleep 60'));
     const [first] = crew.members;
     process.kill(first?.pid ?? 0, 'SIGKILL');
@@ -52,7 +53,7 @@ describe('a crew', () => {
   });
 
   test('gives up on a part that keeps ending', async () => {
-    const crew = createCrew(await claimFolder(folder, screen), screen, monotonic);
+    const crew = createCrew(await claimFolder(folder, addresses, screen), screen, monotonic);
     await crew.run(part('Fainter', 'sleep 0.1; exit 3'));
     const { message } = await crew.failed;
     expect(message).toBe('Fainter ended 6 times within a minute (last: code 3)');
@@ -71,7 +72,7 @@ describe('a crew', () => {
           return child;
         },
       });
-    const crew = createCrew(await claimFolder(folder, screen), screen, monotonic);
+    const crew = createCrew(await claimFolder(folder, addresses, screen), screen, monotonic);
     await crew.run(noting('server', 'exec sleep 60'));
     await crew.run(noting('front', 'trap "" TERM; sleep 60 & wait; sleep 60', { isFront: true }));
     const pids = crew.members.map(({ pid }) => pid);
@@ -81,7 +82,7 @@ describe('a crew', () => {
   });
 
   test('a part that cannot be started is an error, not a restart', async () => {
-    const crew = createCrew(await claimFolder(folder, screen), screen, monotonic);
+    const crew = createCrew(await claimFolder(folder, addresses, screen), screen, monotonic);
     const absent = part('Absent', '', {
       spawn: () => watch(spawn('/nowhere/absent', { detached: true, stdio: 'ignore' })),
       ready: async (child) => {
@@ -96,12 +97,12 @@ describe('a crew', () => {
 
 describe('a data folder', () => {
   test('is for one system at a time', async () => {
-    const claim = await claimFolder(folder, screen);
-    await expect(claimFolder(folder, screen)).rejects.toThrow(
+    const claim = await claimFolder(folder, addresses, screen);
+    await expect(claimFolder(folder, addresses, screen)).rejects.toThrow(
       `Tidemark already runs on ${folder} (process ${process.pid})`,
     );
     claim.release();
-    (await claimFolder(folder, screen)).release();
+    (await claimFolder(folder, addresses, screen)).release();
   });
 
   test('an owner killed by SIGKILL takes its processes along', async () => {
@@ -124,7 +125,7 @@ describe('a data folder', () => {
     ];
     const owner = { name: 'owner', pid: process.pid, identity: 'started at another time' };
     await writeFile(join(folder, 'processes.json'), JSON.stringify({ owner, children }));
-    (await claimFolder(folder, screen)).release();
+    (await claimFolder(folder, addresses, screen)).release();
     expect(lines).toEqual([`Stopping Kafka (process ${leftPid}), left over from a run that was killed.`]);
     expect(await left.ended).toBe('killed by SIGTERM');
     expect(stranger.hasEnded()).toBe(false);
@@ -132,10 +133,14 @@ describe('a data folder', () => {
   });
 
   test('lists what runs, with what tells it from a later process of the same id', async () => {
-    const claim = await claimFolder(folder, screen);
+    const claim = await claimFolder(folder, addresses, screen);
     claim.add('itself', process.pid);
     const file: unknown = JSON.parse(await readFile(join(folder, 'processes.json'), 'utf8'));
-    expect(file).toMatchObject({ children: [{ name: 'itself', pid: process.pid, identity: identityOf(process.pid) }] });
+    expect(file).toMatchObject({
+      addresses,
+      owner: { pid: process.pid },
+      children: [{ name: 'itself', pid: process.pid, identity: identityOf(process.pid) }],
+    });
     claim.remove(process.pid); // or releasing would end in our own death
     claim.release();
   });

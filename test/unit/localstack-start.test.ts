@@ -92,8 +92,10 @@ describe('what npm start shows of serverless offline', () => {
     'Starting Offline at stage dev (us-east-1)',
     'Offline [http for lambda] listening on http://127.0.0.1:3002',
     '   * emit: tidemark-dev-emit',
+    '\u001B[90m(λ: emit) RequestId: 3951ae22\u001B[39m',
     '(λ: emit) RequestId: 3951ae22  Duration: 100.02 ms  Billed Duration: 101 ms',
     '{"level":"INFO","message":"batch committed"}',
+    '      at resolve (node:internal/modules/esm/resolve:272:11)',
     '{"_aws":{"Timestamp":1},"records":3}',
   ])('nothing of: %s', (line) => expect(readable(line)).toBeUndefined());
 

@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises';
+
 import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
 
@@ -11,15 +13,18 @@ function recorder(more: { isTTY?: boolean; columns?: number }) {
   return { ...more, written, write: (text: string) => written.push(text) };
 }
 
-test('on a terminal lines appear above one status line, redrawn in place', () => {
+test('on a terminal lines appear above one status line, redrawn in place', async () => {
   const stream = recorder({ isTTY: true, columns: 20 });
   const screen = createScreen(stream, () => 0);
   screen.status('one');
   screen.line('a table');
+  screen.line('of two lines');
+  await setImmediate();
   screen.status('one');
+  screen.status('two');
   screen.status('');
   const erase = '\r\u001B[2K';
-  expect(stream.written).toEqual([`${erase}one`, `${erase}a table\none`, erase]);
+  expect(stream.written).toEqual(['one', `${erase}a table\n`, 'of two lines\n', 'one', `${erase}two`, erase]);
 });
 
 test('on a pipe there are plain lines, a status at most every 30 s', () => {

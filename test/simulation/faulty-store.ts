@@ -1,0 +1,75 @@
+import { keyOf } from '../../lib/store/item.ts';
+import type { Store, Write } from '../../lib/store/store.ts';
+import type { Dice } from './dice.ts';
+import type { Invocation, Port, Weather } from './invocation.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/** What is told of every write that was applied, in the order it was. */
+export type Applied = (invocation: Invocation, writes: readonly Write[], issuedAt: number) => void;
+
+/** A store as one invocation meets it: every call waits its turn, may fail, and may answer in parts. */
+export function faultyStore(
+  store: Store,
+  invocation: Invocation,
+  port: Port,
+  dice: Dice,
+  weather: Weather,
+  scheduler: Scheduler,
+  applied: Applied,
+): Store {
+  const { name } = invocation;
+  const some = <T>(all: readonly T[]): readonly [done: T[], left: T[]] => {
+    if (!weather.has('unprocessed') || !dice.chance(0.2)) return [[...all], []];
+    const done = all.filter(() => dice.chance(0.5));
+    return [done, all.filter((one) => !done.includes(one))];
+  };
+  return {
+    read: (keys) =>
+      port.call(invocation, 'read', true, async () => {
+        const [asked, left] = some(keys);
+        if (keys.some(({ sort }) => sort === 'checkpoint')) invocation.checkpointsReadAt = scheduler.time();
+        scheduler.trace(() => `${name} reads ${asked.map(({ partition, sort }) => `${partition} ${sort}`).join(', ')}`, asked.length);
+        const answer = await store.read(asked);
+        return { items: answer.items, unread: [...answer.unread, ...left] };
+      }),
+    query: (query) =>
+      port.call(invocation, 'query', true, async () => {
+        scheduler.trace(() => `${name} queries ${query.partition} after ${query.after ?? query.from ?? ''}`, 11);
+        if (!weather.has('pages') || query.descending || !dice.chance(0.3)) return await store.query(query);
+        if (dice.chance(0.3)) return { items: [], next: query.after ?? query.from ?? ' ' };
+        return await store.query({ ...query, limit: Math.min(query.limit ?? 3, dice.int(1, 3)) });
+      }),
+    write: (write) =>
+      port.call(invocation, 'write', true, async (issuedAt) => {
+        const outcome = await store.write(write);
+        scheduler.trace(() => `${name} ${describeWrite(write)}: ${outcome}`, outcome === 'done' ? 12 : 13);
+        if (outcome === 'done') applied(invocation, [write], issuedAt);
+        return outcome;
+      }),
+    transact: (writes) =>
+      port.call(invocation, 'transact', true, async (issuedAt) => {
+        const outcome = await store.transact(writes);
+        scheduler.trace(() => `${name} transacts ${writes.map(describeWrite).join('; ')}: ${outcome}`, outcome === 'done' ? 14 : 15);
+        if (outcome === 'done') applied(invocation, writes, issuedAt);
+        return outcome;
+      }),
+    writeBatch: (writes) =>
+      port.call(invocation, 'batch', true, async (issuedAt) => {
+        const [asked, left] = some(writes);
+        const undone = asked.length === 0 ? [] : await store.writeBatch(asked);
+        scheduler.trace(() => `${name} writes ${asked.map(describeWrite).join('; ')}; ${left.length} left`, 16 + left.length);
+        applied(invocation, asked, issuedAt);
+        return [...undone, ...left];
+      }),
+  };
+}
+
+/** One write in words, for the trace. */
+function describeWrite(write: Write): string {
+  const key = write.kind === 'put' ? keyOf(write.table, write.item) : write.key;
+  const where = `${write.kind}s ${key.partition} ${key.sort}`;
+  if (write.kind === 'delete') return where;
+  const item = { ...(write.kind === 'put' ? write.item : write.set) };
+  for (const hidden of ['pk', 'sk', 'window_id', 'row_id', 'shape', 'fingerprint']) delete item[hidden];
+  return `${where} ${JSON.stringify(item)}`;
+}

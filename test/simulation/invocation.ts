@@ -1,0 +1,90 @@
+import type { Pipeline } from '../../lib/index.ts';
+import { TidemarkError } from '../../lib/runtime/error.ts';
+import type { Dice } from './dice.ts';
+import type { Entry } from './kafka.ts';
+import type { Fault } from './plan.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/** One run of `count` or `finalize`, and what it has seen: evidence for what it decides. */
+export interface Invocation {
+  readonly name: string;
+  readonly pipeline: Pipeline;
+  readonly startedAt: number;
+  readonly skewMs: number;
+  /** What `count` was given, by partition. */
+  readonly delivered: ReadonlyMap<number, readonly Entry[]>;
+  /** A crashed one never goes on: its calls have no end. */
+  isDead: boolean;
+  /** When it last asked the store for checkpoints, and the broker for offsets; undefined when that did not answer. */
+  checkpointsReadAt: number;
+  askedAt: number;
+  listedAt: number | undefined;
+  readonly onDeath: () => void;
+}
+
+/** What troubles a call: the world's faults, until it calms down. */
+export interface Weather {
+  readonly has: (fault: Fault) => boolean;
+  readonly latencyMs: () => number;
+}
+
+/** How likely each trouble is at one call. */
+const CHANCE = { crash: 0.012, throttle: 0.04, 'lost-answer': 0.04, stall: 0.012 } as const;
+
+/** Makes calls wait in the scheduler, and troubles them. */
+export interface Port {
+  /**
+   * @param perform what the call does, once its time has come.
+   * @param isStore whether it may be refused as busy, or its answer lost.
+   */
+  call<T>(invocation: Invocation, what: string, isStore: boolean, perform: (issuedAt: number) => Promise<T>): Promise<T>;
+  sleep(invocation: Invocation, ms: number): Promise<void>;
+}
+
+const busy = (what: string) => new TidemarkError('STORE_BUSY', `${what}: simulated`);
+
+export function port(scheduler: Scheduler, dice: Dice, weather: Weather): Port {
+  const troubled = (fault: keyof typeof CHANCE) => weather.has(fault) && dice.chance(CHANCE[fault]);
+  const latency = () => (troubled('stall') ? dice.int(1_000, 60_000) : dice.next() * weather.latencyMs());
+
+  return {
+    call(invocation, what, isStore, perform) {
+      const issuedAt = scheduler.time();
+      return new Promise((resolve, reject) => {
+        const die = (when: string) => {
+          if (!invocation.isDead) {
+            invocation.isDead = true;
+            scheduler.trace(() => `${invocation.name} crashes ${when} ${what}`, 1);
+            invocation.onDeath();
+          }
+        };
+        const arrive = async () => {
+          if (invocation.isDead) return;
+          if (troubled('crash')) return die('before');
+          if (isStore && troubled('throttle')) {
+            scheduler.trace(() => `${invocation.name} ${what}: busy`, 2);
+            return reject(busy(what));
+          }
+          try {
+            const answer = await perform(issuedAt);
+            if (troubled('crash')) return die('after');
+            if (isStore && troubled('lost-answer')) {
+              scheduler.trace(() => `${invocation.name} ${what}: answer lost`, 3);
+              return reject(busy(what));
+            }
+            // An answer may be long on its way too.
+            if (troubled('stall')) scheduler.after(latency(), () => !invocation.isDead && resolve(answer));
+            else resolve(answer);
+          } catch (error) {
+            reject(error);
+          }
+        };
+        scheduler.after(latency(), () => void arrive());
+      });
+    },
+    sleep: (invocation, ms) =>
+      new Promise((resolve) => {
+        scheduler.after(ms, () => !invocation.isDead && resolve());
+      }),
+  };
+}

@@ -1,0 +1,69 @@
+import type { KafkaRecord } from '../../lib/source/delivery.ts';
+
+/** What a record truly is, whatever the code makes of it. */
+export type Truth =
+  | {
+      readonly kind: 'event';
+      readonly instant: number;
+      readonly keys: readonly (string | null)[];
+      readonly n: number;
+      /** How many events a step makes of the record. */
+      readonly times: number;
+    }
+  /** `instant` when the record moves the clock all the same: a step refused it. */
+  | { readonly kind: 'rejected'; readonly instant?: number }
+  | { readonly kind: 'filtered'; readonly instant: number };
+
+export interface Entry extends KafkaRecord {
+  readonly truth: Truth;
+  readonly appendedAt: number;
+  /** `open` belongs to a transaction that has not ended; a `hole` is a marker, or aborted, or compacted away. */
+  state: 'visible' | 'open' | 'hole';
+  /** Nobody ever gets it: such a record cannot count. */
+  isDoomed: boolean;
+}
+
+/** A topic-partition: what was appended, where retention begins, and where the consumer group stands. */
+export interface Log {
+  readonly partition: number;
+  readonly createdAt: number;
+  readonly entries: Entry[];
+  start: number;
+  committed: number | undefined;
+  /** One past the greatest offset that ever left the broker for a delivery; compaction in this world stays above it. */
+  fetched: number;
+}
+
+export const newLog = (partition: number, createdAt: number): Log => ({
+  partition,
+  createdAt,
+  entries: [],
+  start: 0,
+  committed: undefined,
+  fetched: 0,
+});
+
+export const endOf = (log: Log): number => log.entries.length;
+
+/** The last stable offset: where a read_committed consumer has to stop. */
+export function stableEnd(log: Log): number {
+  for (let offset = log.start; offset < log.entries.length; offset++) {
+    if (log.entries[offset]?.state === 'open') return offset;
+  }
+  return log.entries.length;
+}
+
+/** What a read_committed consumer gets from an offset on. */
+export function fetchFrom(log: Log, from: number, limit: number): { records: Entry[]; reached: number } {
+  const records: Entry[] = [];
+  let reached = Math.max(from, log.start);
+  for (const end = stableEnd(log); reached < end && records.length < limit; reached++) {
+    const entry = log.entries[reached];
+    if (entry?.state === 'visible') records.push(entry);
+  }
+  return { records, reached };
+}
+
+/** Records in `[from, to)` that were meant to be read, whether or not retention has removed them since. */
+export const recordsIn = (log: Log, from: number, to: number): Entry[] =>
+  log.entries.slice(from, to).filter((entry) => entry.state === 'visible');

@@ -1,0 +1,137 @@
+import type { Dice } from './dice.ts';
+import type { Log, Truth } from './kafka.ts';
+import type { Plan } from './plan.ts';
+
+/** What producers write, and the truth about it. */
+export interface Producer {
+  /** Appends one record of this world's usual mix. */
+  produce(log: Log, now: number): void;
+  /** Appends a record that can neither count nor move the clock: late, rejected or filtered. */
+  produceInert(log: Log, now: number, below: number): void;
+  /** Ends a transaction: its records become readable, or never will. */
+  endTransaction(log: Log): void;
+}
+
+interface Value {
+  t?: unknown;
+  k?: string | null;
+  l?: string;
+  n?: number;
+  does?: string;
+}
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+
+export function producer(plan: Plan, dice: Dice): Producer {
+  const { faults } = plan;
+  const [pipeline] = plan.deployments;
+  const { maxFutureMs, geometry } = pipeline;
+  const { maxSizeMs, sliceMs } = geometry;
+  const isTrusted = !faults.has('untrusted');
+  const lagMs = new Map<number, number>();
+  let leap = 0;
+
+  function append(log: Log, now: number, timestamp: number, value: Value | string | null, truth: Truth): void {
+    const text = value === null || typeof value === 'string' ? value : base64(JSON.stringify(value));
+    const inTransaction = faults.has('transactions') && dice.chance(0.3);
+    log.entries.push({
+      offset: log.entries.length,
+      timestamp,
+      key: null,
+      value: text,
+      truth,
+      appendedAt: now,
+      state: inTransaction || log.entries.at(-1)?.state === 'open' ? 'open' : 'visible',
+      isDoomed: false,
+    });
+    if (faults.has('holes') && dice.chance(0.2)) hole(log, now);
+  }
+
+  function hole(log: Log, now: number): void {
+    const truth: Truth = { kind: 'rejected' };
+    const hole = { timestamp: now, key: null, value: null, truth, appendedAt: now, state: 'hole', isDoomed: true } as const;
+    log.entries.push({ ...hole, offset: log.entries.length });
+  }
+
+  /** A record no schema or step accepts. Some have an instant, and move the clock. */
+  function malformed(log: Log, now: number, timestamp: number, instant: number): void {
+    const rejected: Truth = { kind: 'rejected' };
+    switch (dice.int(0, 6)) {
+      case 0:
+        return append(log, now, timestamp, null, rejected);
+      case 1:
+        return append(log, now, timestamp, '%%% no base64', rejected);
+      case 2:
+        return append(log, now, timestamp, base64('{"t":'), rejected);
+      case 3:
+        return append(log, now, timestamp, { k: 'no time' }, rejected);
+      case 4:
+        return append(log, now, timestamp, { t: 'noon', k: 'a', n: 1 }, rejected);
+      case 5:
+        return append(log, now, timestamp, { t: instant, k: 'x'.repeat(600), n: 1 }, { kind: 'rejected', instant });
+      default:
+        return append(log, now, timestamp, { t: instant, k: 'a', n: 1, does: 'throw' }, { kind: 'rejected', instant });
+    }
+  }
+
+  const keysOf = (k: string | null, l: string) => (pipeline.groupBy.length === 2 ? [k, l] : [k]);
+
+  return {
+    produce(log, now) {
+      leap += plan.strideMs;
+      if (isTrusted && faults.has('jump') && dice.chance(0.06)) leap += dice.int(1, 50) * maxSizeMs;
+      if (!lagMs.has(log.partition)) lagMs.set(log.partition, dice.chance(0.3) ? dice.int(0, 2 * maxSizeMs) : 0);
+      const disorder = !faults.has('disorder')
+        ? 0
+        : dice.chance(0.2)
+          ? dice.int(0, 3 * maxSizeMs)
+          : dice.int(0, 2 * sliceMs);
+      const wall = Math.floor(now);
+      const usual = wall - plan.ageMs + leap - (lagMs.get(log.partition) ?? 0) - disorder;
+      // On the grid often: bounds are where mistakes are.
+      let instant = dice.chance(0.3) ? Math.floor(usual / sliceMs) * sliceMs - dice.int(0, 1) : usual;
+      const isTimeless = faults.has('timeless') && dice.chance(0.2);
+      const timestamp = isTimeless ? -1 : wall - plan.ageMs + leap - dice.int(0, 50);
+      const k = dice.pick(plan.keys);
+      const n = dice.int(-5, 20);
+      const l = dice.pick(['u', 'v']);
+      const latest = isTrusted && !isTimeless ? timestamp + maxFutureMs : Number.POSITIVE_INFINITY;
+      if (faults.has('future') && dice.chance(0.1)) {
+        const beyond = dice.pick([1, 1_000, 1_000_000_000]);
+        if (Number.isFinite(latest)) return append(log, now, timestamp, { t: latest + beyond, k, l, n }, { kind: 'rejected' });
+        // The wall clock of whoever decodes it says what becomes of this one.
+        if (!isTrusted) instant = wall + maxFutureMs + beyond;
+      }
+      instant = Math.min(instant, latest);
+      if (faults.has('malformed') && dice.chance(0.15)) return malformed(log, now, timestamp, instant);
+      if (faults.has('filtered') && dice.chance(0.15)) {
+        return append(log, now, timestamp, { t: instant, k, l, n, does: 'drop' }, { kind: 'filtered', instant });
+      }
+      const times = dice.chance(0.05) ? 2 : 1;
+      const does = times === 2 ? 'double' : 'count';
+      append(log, now, timestamp, { t: instant, k, l, n, does }, { kind: 'event', instant, keys: keysOf(k, l), n, times });
+      return undefined;
+    },
+    produceInert(log, now, below) {
+      const timestamp = Math.floor(now);
+      const instant = below - maxSizeMs - 1 - dice.int(0, 1_000);
+      const t = Math.min(instant, isTrusted ? timestamp + maxFutureMs : instant);
+      const kind = Number.isFinite(t) ? dice.int(0, 2) : 0;
+      if (kind === 0) return append(log, now, timestamp, base64('no json'), { kind: 'rejected' });
+      if (kind === 1) {
+        const truth: Truth = { kind: 'event', instant: t, keys: keysOf('late', 'u'), n: 1, times: 1 };
+        return append(log, now, timestamp, { t, k: 'late', l: 'u', n: 1 }, truth);
+      }
+      return append(log, now, timestamp, { t, k: 'late', n: 1, does: 'drop' }, { kind: 'filtered', instant: t });
+    },
+    endTransaction(log) {
+      const isAborted = dice.chance(0.3);
+      for (const entry of log.entries) {
+        if (entry.state !== 'open') continue;
+        entry.state = isAborted ? 'hole' : 'visible';
+        entry.isDoomed = isAborted;
+      }
+      hole(log, log.entries.at(-1)?.appendedAt ?? 0);
+    },
+  };
+}
