@@ -78,7 +78,7 @@ async function endsWithData(
           if (end > registry.emitted && end <= registry.closed && end >= visibleFrom) known.add(end);
         }
         // A window that ends at or before the start of a later slice has had all of its slices looked at.
-        if (known.size > MAX_ENDS) upTo = Math.min(upTo, slice);
+        if (known.size > MAX_ENDS && slice > registry.emitted) upTo = Math.min(upTo, slice);
       }
     }
     for (const end of known) ends.add(end);

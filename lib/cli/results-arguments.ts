@@ -47,6 +47,8 @@ export function readResultsArguments(args: readonly string[], pipelines: readonl
   ] as const) {
     if (values[a] !== undefined && values[b] !== undefined) throw usageError(`--${a} and --${b} exclude each other`);
   }
+  if (values.csv && values.open && values.follow)
+    throw usageError('--csv does not go with --open --follow; use --json');
   const [pipelineName, windowName, ...extra] = positionals;
   assertNoMore('results', extra);
   const pipeline = pipelineNamed(pipelineName, pipelines);

@@ -15,7 +15,7 @@ export interface Printer {
   end(): void;
 }
 
-const CLEAR_SCREEN = '\u001B[H\u001B[2J\u001B[3J';
+const CLEAR_SCREEN = '\u001B[H\u001B[2J';
 
 export function printer(asked: Asked, terminal: Terminal): Printer {
   if (asked.format === 'json') return jsonPrinter(asked, terminal);

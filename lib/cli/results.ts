@@ -20,7 +20,7 @@ const HELP = `Prints the rows of windows, in rank order.
 
   --window START      the window that starts then: ISO 8601, UTC unless it says a zone, or seconds since the epoch
   --windows N         at most N windows, newest first
-  --key COLUMN=TEXT   only rows with this text in a group column; --key COLUMN alone is the null group. Several: all hold
+  --key COLUMN=TEXT   only rows with this text in a group column; --key COLUMN is the null group. Several: all hold
   --open              windows that are not final yet, merged exactly from what is counted; they still change
   --follow            go on, looking every 2 seconds: new windows, or with --open the newest state
   --limit N           at most N rows of a window; a table shows 100 unless said, --json and --csv all
@@ -81,11 +81,13 @@ const EVERY_MS = 2_000;
 async function follow(asked: Asked, world: World, connection: Connection, print: Printer): Promise<void> {
   const { terminal } = world;
   const look = asked.isOpen ? openChanges(asked, print) : newlyClosed(asked, print);
+  let isFirst = true;
   let isReachable = true;
   do {
     try {
-      const found = await look(connection.reader());
-      if (isReachable && found === 0) terminal.note(await nothing(asked, connection.reader(), connection.where));
+      const found = await look(connection.reader(), isFirst);
+      if (isFirst && found === 0) terminal.note(await nothing(asked, connection.reader(), connection.where));
+      isFirst = false;
       isReachable = true;
     } catch (error) {
       if (!isError(error, 'GAVE_UP')) throw error;
@@ -96,26 +98,23 @@ async function follow(asked: Asked, world: World, connection: Connection, print:
   } while (!terminal.signal.aborted);
 }
 
-/** One look. @returns how many windows there were, on the first look; undefined later. */
-type Look = (reader: Reader) => Promise<number | undefined>;
+/** One look at the tables. @returns how many windows it printed. */
+type Look = (reader: Reader, isFirst: boolean) => Promise<number>;
 
 function newlyClosed(asked: Asked, print: Printer): Look {
   const { pipeline, name, windows = 1, selection } = asked;
   let after: number | undefined;
-  let isFirst = true;
-  return async (reader) => {
-    const history = isFirst
+  return async (reader, isFirst) => {
+    const results = isFirst
       ? await newestReversed(finalWindows(reader, pipeline, name, { ...selection, windows }))
       : finalWindows(reader, pipeline, name, { ...selection, order: 'oldest', ...(after !== undefined && { after }) });
     let found = 0;
-    for await (const result of history) {
+    for await (const result of results) {
       print.window(result);
       after = result.window.start;
       found++;
     }
-    const answer = isFirst ? found : undefined;
-    isFirst = false;
-    return answer;
+    return found;
   };
 }
 
@@ -129,17 +128,16 @@ function openChanges(asked: Asked, print: Printer): Look {
   let seen: string | undefined;
   return async (reader) => {
     const state = await stateOf(asked, reader);
-    if (state === seen) return undefined;
-    const answer = seen === undefined ? 0 : undefined;
-    seen = state;
-    print.begin();
+    if (state === seen) return 0;
     let found = 0;
+    print.begin();
     for await (const result of windowsOf(asked, reader)) {
       print.window(result);
       found++;
     }
     print.end();
-    return answer === undefined ? undefined : found;
+    seen = state;
+    return found;
   };
 }
 

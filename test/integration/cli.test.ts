@@ -4,14 +4,17 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { StatusDocument } from '../../lib/cli/documents.ts';
 import { count } from '../../lib/count.ts';
 import { finalize } from '../../lib/finalize.ts';
 import { telegram } from '../../lib/pipelines/telegram.ts';
 import { systemClock } from '../../lib/runtime/clock.ts';
 import type { Runtime } from '../../lib/runtime/runtime.ts';
+import { kafkaProducer } from '../../lib/source/producer.ts';
 import { dynamodbStore } from '../../lib/store/dynamodb.ts';
 import { createTables, tableDefinitions } from '../../lib/store/tables.ts';
 import { startDynoxide, type Dynoxide } from '../support/dynoxide.ts';
+import { kafkaBroker } from '../support/kafka-broker.ts';
 import { delivery, message, type TestRecord } from '../support/records.ts';
 import { testRuntime } from '../support/runtime.ts';
 
@@ -49,9 +52,11 @@ async function say(...messages: [user: string | null, seconds: number][]): Promi
   await finalize({}, [telegram], runtime);
 }
 
+let settings: Record<string, string> = {};
+
 function tidemark(...args: string[]): ChildProcess {
-  const { AWS_REGION: _, NO_COLOR: __, FORCE_COLOR: ___, ...rest } = process.env;
-  const env = { ...rest, AWS_ENDPOINT_URL_DYNAMODB: dynoxide.endpoint };
+  const { AWS_REGION: _, NO_COLOR: __, FORCE_COLOR: ___, KAFKA_BROKERS: ____, ...rest } = process.env;
+  const env = { ...rest, AWS_ENDPOINT_URL_DYNAMODB: dynoxide.endpoint, ...settings };
   return spawn(process.execPath, [launcher, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
@@ -111,13 +116,36 @@ test('a reader that has seen enough is no failure', async () => {
 
 test('a mistake is code 2, a failure code 1, and says where it looked', async () => {
   expect(await run('results', 'telegram', '3m')).toMatchObject({ code: 2, out: '' });
-  const { endpoint } = dynoxide;
-  dynoxide = { ...dynoxide, endpoint: 'http://127.0.0.1:1' };
+  settings = { AWS_ENDPOINT_URL_DYNAMODB: 'http://127.0.0.1:1' };
   const unanswered = await run('status');
-  dynoxide = { ...dynoxide, endpoint };
   expect(unanswered).toMatchObject({
     code: 1,
     out: '',
     notes: expect.stringContaining('nothing answers at http://127.0.0.1:1'),
   });
+});
+
+test('the lag is what the broker has beyond what is counted', async () => {
+  const kafka = await kafkaBroker();
+  const producer = kafkaProducer(kafka.brokers, 'test');
+  try {
+    await producer.connect();
+    await producer.ensureTopic('telegram_messages', 2);
+    const messages = Array.from({ length: 20 }, (_, i) => ({ key: `user${i}`, value: '{}' }));
+    await producer.send('telegram_messages', messages);
+    settings = { KAFKA_BROKERS: kafka.brokers.join(',') };
+    const [pipeline] = (JSON.parse((await run('status', '--json')).out) as StatusDocument).pipelines;
+    const [counted, joining] = pipeline?.partitions ?? [];
+    expect((counted?.end_offset ?? 0) + (joining?.end_offset ?? 0)).toBe(20);
+    expect(counted).toMatchObject({ state: 'active', lag: Math.max(0, (counted?.end_offset ?? 0) - offset) });
+    expect(joining).toMatchObject({ partition: 1, state: 'new', next_offset: null, lag: null });
+
+    await kafka.down();
+    const { code, out } = await run('status');
+    expect(code).toBe(0);
+    expect(out).toContain('the lag is unknown: no broker answered');
+  } finally {
+    await producer.close();
+    await kafka.close();
+  }
 });

@@ -152,7 +152,9 @@ group('results', () => {
   test('of open windows, which say so', async () => {
     const { out } = await run('results telegram 1m --open');
     expect(out).toContain('2026-01-08 19:00:00 to 19:01:00 UTC · open');
-    const { windows } = (await json('results telegram 10m --open --limit 1 --json')) as { windows: { rows: unknown[] }[] };
+    const { windows } = (await json('results telegram 10m --open --limit 1 --json')) as {
+      windows: { rows: unknown[] }[];
+    };
     expect(windows).toHaveLength(21);
     expect(windows.every(({ rows }) => rows.length === 1)).toBe(true);
   });
@@ -253,6 +255,7 @@ group('a command line that makes no sense', () => {
     ['results telegram 1m more', 'nothing more is expected, found more'],
     ['results telegram 1m --folow', '--folow is no option; did you mean --follow?'],
     ['results telegram 1m --json --csv', '--json and --csv exclude each other'],
+    ['results telegram 1m --csv --open --follow', 'use --json'],
     ['results telegram 1m --windows 0', "--windows is '0'; expected a whole number from 1"],
     ['results telegram 1m --window', '--window'],
     ['results telegram 1m --window yesterday', "--window is 'yesterday'; expected a start such as"],

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { explain, isPassing, typeOf } from '../../lib/source/kafka-error.ts';
 
 const what = "asking b-1:9098 for the offsets of topic 't' and group 'g'";
-const { createErrorFromCode } = protocolErrors;
+const createErrorFromCode = (code: number) => protocolErrors.createErrorFromCode(code);
 
 test.each([
   [29, 'kafka-cluster:DescribeTopic'],
