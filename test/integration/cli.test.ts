@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { StatusDocument } from '../../lib/cli/documents.ts';
 import { count } from '../../lib/count.ts';
 import { finalize } from '../../lib/finalize.ts';
@@ -41,6 +41,9 @@ beforeAll(async () => {
   await say(['алиса', 1], ['alice', 2], ['алиса', 3], [null, 59], ['bob', 60], ['bob', 95]);
 });
 afterAll(() => dynoxide.stop());
+afterEach(() => {
+  settings = {};
+});
 
 /** Counts messages of these users, so many seconds after the start, and closes what they close. */
 async function say(...messages: [user: string | null, seconds: number][]): Promise<void> {
