@@ -3,7 +3,7 @@ import { inParallel, retrying, type Retry } from './runtime/retry.ts';
 import type { Runtime } from './runtime/runtime.ts';
 import { REPORTED_ROWS } from './sink/report.ts';
 import { pagesOf, readAll, writeAll } from './store/drain.ts';
-import { AFTER_SEGMENTS, FIRST_SEGMENT, mergeWindow, rank, totalsOf, type Ranked } from './store/merge.ts';
+import { AFTER_SEGMENTS, FIRST_SEGMENT, mergeWindow, rank, totalsOf, upToSlice, type Ranked } from './store/merge.ts';
 import * as progress from './store/progress.ts';
 import type { Registry } from './store/progress.ts';
 import { ROWS_PER_BLOCK, cursorKey, directoryItem, putRow, rowOf } from './store/results.ts';
@@ -147,7 +147,7 @@ async function emitWindow(
   if (!(await writeRows(pipeline, window, ranked, expiresAtSeconds, runtime, retry))) return false;
 
   const totals = rowOf(pipeline, undefined, totalsOf(pipeline, partials));
-  const incomplete = incompleteReason(registry, window);
+  const incomplete = progress.incompleteReason(registry, window);
   const directory = directoryItem(pipeline, window, {
     rows: ranked.length,
     keys: all.length,
@@ -220,15 +220,6 @@ async function writeRows(
   return true;
 }
 
-/** Why a window may lack records, for people; undefined when it does not. */
-function incompleteReason(registry: Registry, window: Window): string | undefined {
-  const reasons = registry.incomplete
-    .filter(({ after, upTo }) => window.end > after && window.start <= upTo)
-    .map(({ reason }) => reason);
-  if (window.start < registry.incompleteUntil) reasons.unshift('the window began before counting did');
-  return reasons.length === 0 ? undefined : reasons.join('; ');
-}
-
 /** Deletes segments that no window needs any more: those of slices all of whose windows are emitted. Never before. */
 export async function collect(
   pipeline: Pipeline,
@@ -244,7 +235,7 @@ export async function collect(
       table: 'buckets',
       partition: pk,
       from: FIRST_SEGMENT,
-      to: formatInstant(emitted),
+      to: upToSlice(emitted),
       attributes: [],
     } as const;
     for await (const items of pagesOf(runtime.store, query, retry)) {

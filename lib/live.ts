@@ -8,6 +8,7 @@ import * as progress from './store/progress.ts';
 import type { Registry } from './store/progress.ts';
 import { LIVE_ROWS, MAX_LIVE_ROWS, TRIGGER, liveId, rowOf, type Row } from './store/results.ts';
 import { decodePartials, parseSegmentSort, partialsOf, type Partials } from './store/segment.ts';
+import { valueBytes } from './store/size.ts';
 import type { Item } from './store/store.ts';
 import { formatInstant } from './time/instant.ts';
 import { windowsOf, type Window } from './window/geometry.ts';
@@ -142,7 +143,7 @@ function reportOf(
   kind: WindowKind,
   partials: Partials,
 ): WindowReport {
-  const rows = rank(pipeline, partials).slice(0, Math.min(kind.top ?? LIVE_ROWS, MAX_LIVE_ROWS));
+  const ranked = rank(pipeline, partials).slice(0, Math.min(kind.top ?? LIVE_ROWS, MAX_LIVE_ROWS));
   return {
     pipeline: pipeline.name,
     window: window.name,
@@ -153,11 +154,21 @@ function reportOf(
     watermark: registry.closed,
     keys: partials.size,
     totals: rowOf(pipeline, undefined, totalsOf(pipeline, partials)),
-    rows: rows.map(([key, states]) => rowOf(pipeline, key, states)),
+    rows: fitting(ranked.map(([key, states]) => rowOf(pipeline, key, states))),
     columns: [...pipeline.groupBy, ...pipeline.columns],
     incomplete: undefined,
   };
 }
+
+/** The first rows, as many as one item holds: keys may be long. */
+function fitting(rows: readonly Row[]): readonly Row[] {
+  let bytes = 0;
+  const end = rows.findIndex((row) => (bytes += valueBytes(row) + 1) > MAX_LIVE_BYTES);
+  return end === -1 ? rows : rows.slice(0, end);
+}
+
+/** Below the 400 KB of an item. */
+const MAX_LIVE_BYTES = 380_000;
 
 /** Whether a stored snapshot already shows this. */
 const sameResult = (old: Item, rows: readonly Row[], report: WindowReport): boolean =>

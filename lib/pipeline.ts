@@ -8,7 +8,7 @@ import { geometryOf, type Geometry } from './window/geometry.ts';
 import type { WindowKind } from './window/window.ts';
 
 /** Attributes of a result row that are ours; a group or an aggregate cannot have these names. */
-export const OWN_NAMES = ['window_id', 'row_id', 'window_start', 'window_end', 'status', 'expires_at'] as const;
+export const OWN_NAMES = ['window_id', 'row_id', 'rank', 'window_start', 'window_end', 'status', 'expires_at'] as const;
 type OwnName = (typeof OWN_NAMES)[number];
 
 /** What a pipeline says: one object, in the order the data flows. */
@@ -149,7 +149,8 @@ export function describe(pipeline: Pipeline): Description {
 /** One line per thing whose change would make stored state mean something else. */
 function shapeOf(pipeline: Omit<Pipeline, 'fingerprint'>): Shape {
   const { source, geometry } = pipeline;
-  const windows = [...geometry.kinds].map(([name, { kind, sizeMs, everyMs, offsetMs, emit, top }]) => [
+  const kinds = [...geometry.kinds].sort(([a], [b]) => (a < b ? -1 : 1)); // their order means nothing
+  const windows = kinds.map(([name, { kind, sizeMs, everyMs, offsetMs, emit, top }]) => [
     `window ${name}`,
     `${kind} ${sizeMs} ms every ${everyMs} ms offset ${offsetMs} ms, ${emit}, ${top === undefined ? 'all rows' : `top ${top}`}`,
   ]);
@@ -164,6 +165,7 @@ function shapeOf(pipeline: Omit<Pipeline, 'fingerprint'>): Shape {
     steps: source.steps.map((step) => `${step.kind} ${step.name}`).join(', '),
     groupBy: pipeline.groupBy.join(', '),
     ...Object.fromEntries([...windows, ...aggregates]),
+    columns: pipeline.columns.join(', '), // stored states are in this order
     orderBy: pipeline.columns[pipeline.orderBy] ?? '',
     storedFormat: String(STORED_FORMAT),
   };

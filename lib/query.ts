@@ -2,7 +2,7 @@ import type { Pipeline } from './pipeline.ts';
 import { checkpointsOf, registryOf, watermarkOf, type Reader } from './reader.ts';
 import { pagesOf, readAll } from './store/drain.ts';
 import { mergeWindow, rank, totalsOf } from './store/merge.ts';
-import { NEVER, type Registry } from './store/progress.ts';
+import { NEVER, incompleteReason, type Registry } from './store/progress.ts';
 import { directoryId, directoryKey, rowOf, windowId, type Row } from './store/results.ts';
 import { windowsAfter } from './store/slices.ts';
 import type { Item } from './store/store.ts';
@@ -230,7 +230,7 @@ function emptyResult(
     keys: 0,
     totals: {},
     rows: [],
-    incomplete: lost ?? incompleteness(registry, window),
+    incomplete: lost ?? incompleteReason(registry, window),
   };
 }
 
@@ -255,14 +255,6 @@ async function mergedResult(
     keys: merged.size,
     totals: rowOf(pipeline, undefined, totalsOf(pipeline, merged)),
     rows: rows.slice(0, limit),
-    incomplete: incompleteness(after, window),
+    incomplete: incompleteReason(after, window),
   };
-}
-
-/** Why a window may lack records, for people. */
-function incompleteness(registry: Registry, window: Window): string | undefined {
-  const lost = registry.incomplete.filter(({ after, upTo }) => window.end > after && window.start <= upTo);
-  const reasons = lost.map(({ reason }) => reason);
-  if (window.start < registry.incompleteUntil) reasons.unshift('the window began before counting did');
-  return reasons.join('; ') || undefined;
 }

@@ -58,7 +58,10 @@ export default class LocalEvents {
       const selected = selectedPipelines(process.env['PIPELINES']);
       const pipelinesOf = (key: string): unknown => service.getFunction(key).environment?.['PIPELINES'];
       this.mappings = declaredMappings(this.serverless, (key) => selected(pipelinesOf(key)));
-      this.ticks = declaredTicks(service).filter(({ input }) => selected(Object(input)['pipeline']));
+      const wanted = process.env['TIDEMARK_SCHEDULES']?.split(','); // names of functions; all unless it is set
+      this.ticks = declaredTicks(service).filter(
+        ({ functionKey, input }) => selected(Object(input)['pipeline']) && (wanted?.includes(functionKey) ?? true),
+      );
       this.wrapOffline();
       this.world = await this.startWorld(readSettings(process.env, serviceDir));
       this.setEnvironment(this.world);

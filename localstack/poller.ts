@@ -186,7 +186,7 @@ async function deliver(options: PollerOptions, feed: Feed, over: AbortSignal): P
       continue;
     }
     const verdict = await attempt(options, delivery);
-    if (epoch !== feed.epoch || over.aborted) continue;
+    if (epoch !== feed.epoch) continue; // the group was joined anew meanwhile: these records come again
     const commits = deliveries.settle(delivery, verdict, Date.now());
     feed.resume();
     feed.wake();

@@ -1,4 +1,4 @@
-import stringWidth from 'string-width';
+import { cutToWidth } from '../lib/sink/grid.ts';
 
 /** Where the local world tells a person what happens. */
 export interface Screen {
@@ -60,19 +60,6 @@ function plainScreen(stream: OutputStream, monotonic: () => number): Screen {
       stream.write(`${text}\n`);
     },
   };
-}
-
-/** Cuts a text to so many terminal columns, never inside a character a person sees; wide ones count two. */
-export function cutToWidth(text: string, columns: number): string {
-  if (stringWidth(text) <= columns) return text;
-  let cut = '';
-  let width = 0;
-  for (const { segment } of new Intl.Segmenter().segment(text)) {
-    width += stringWidth(segment);
-    if (width > columns - 1) break;
-    cut += segment;
-  }
-  return `${cut}…`;
 }
 
 /** What the status line is made of; the numbers of one pipeline. */

@@ -40,7 +40,7 @@ export const statusCommand: Command = {
       }
       if (values.json) return terminal.write(jsonText(statusDocument(clock.now(), all)));
       terminal.write(all.map((one) => statusText(one, terminal.colour)).join('\n'));
-      terminal.note(`read at ${timeText(clock.now())} UTC from ${connection.where}`);
+      terminal.note(`read at ${timeText(Math.floor(clock.now() / 1000) * 1000)} UTC from ${connection.where}`);
     } finally {
       connection.close();
     }

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod'; // the namespace, so that the bundle holds only what is used
 import { count, kafka, pipeline, sliding, tumbling } from '../index.ts';
 
 /** A message of a Telegram channel: valid with a time, a channel and an id. Anonymous posts have no user. */

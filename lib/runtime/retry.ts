@@ -23,8 +23,10 @@ const LONGEST_WAIT_MS = 2_000;
 export async function retrying<T>(what: string, retry: Retry, attempt: () => Promise<T | undefined>): Promise<T> {
   const { clock, random, deadline, tries = TRIES } = retry;
   let cause: unknown;
-  for (let n = 0; n < tries && clock.monotonic() < deadline; n++) {
-    if (n > 0) await clock.sleep(random() * Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** n));
+  for (let n = 0; n < tries; n++) {
+    const waitMs = n === 0 ? 0 : random() * Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** n);
+    if (clock.monotonic() + waitMs >= deadline) break;
+    if (n > 0) await clock.sleep(waitMs);
     try {
       const result = await attempt();
       if (result !== undefined) return result;

@@ -13,11 +13,17 @@ export type ShownWindow = Omit<WindowReport, 'status' | 'emit'> & {
   readonly status: WindowReport['status'] | 'closing';
 };
 
-/** Results as tables for people, each preceded by an empty line. */
+/**
+ * Results as tables for people, each preceded by an empty line.
+ *
+ * A window that was shown while it was open is one line when it becomes final: its table was on the screen before.
+ */
 export const tableReport =
   (write: (text: string) => void, options: TableOptions): Report =>
-  (report) =>
-    write(`\n${windowTable(report, options)}`);
+  (report) => {
+    const isKnown = report.status === 'final' && report.emit === 'update';
+    write(`\n${isKnown ? windowLine(report, options) : windowTable(report, options)}`);
+  };
 
 /**
  * A window as a sorted table: a heading, the rows, a line of totals over all groups, and what else has to be said.
@@ -32,16 +38,9 @@ export const tableReport =
  *   ────────  ─────────────
  *   2 keys               21
  */
-export function windowTable(shown: ShownWindow, { colour }: TableOptions): string {
-  const paint = (style: Parameters<typeof styleText>[0], text: string): string =>
-    colour ? styleText(style, text, { validateStream: false }) : text;
-  const { pipeline, window, start, end, status, watermark, incomplete, others } = shown;
-  const heading = [
-    paint('bold', `${pipeline} ${window}`),
-    `${timeText(start)} to ${timeTextAfter(start, end)} UTC`,
-    paint(status === 'final' ? 'green' : 'yellow', status),
-    paint('dim', `watermark ${timeTextAfter(start, watermark)}`),
-  ].join(' · ');
+export function windowTable(shown: ShownWindow, options: TableOptions): string {
+  const paint = painter(options);
+  const { incomplete, others } = shown;
   const notes = [
     ...(incomplete === undefined ? [] : [paint('yellow', `may lack records: ${safeText(incomplete)}`)]),
     ...(others === undefined || others <= 0
@@ -49,8 +48,31 @@ export function windowTable(shown: ShownWindow, { colour }: TableOptions): strin
       : [paint('dim', `${others} other open window${others === 1 ? '' : 's'} changed`)]),
   ];
   const body = rowsTable(shown).map((line, i) => (i === 0 ? paint('bold', line) : line));
-  return [heading, ...[...body, ...notes].map((line) => `  ${line}`), ''].join('\n');
+  return [headingOf(shown, options), ...[...body, ...notes].map((line) => `  ${line}`), ''].join('\n');
 }
+
+/** A window in one line: its heading and what it comes to. */
+function windowLine(shown: ShownWindow, options: TableOptions): string {
+  const totals = Object.entries(shown.totals).map(([column, value]) => `${column} ${cellText(value)}`);
+  const known = [`${shown.keys} keys`, ...totals, ...(shown.incomplete === undefined ? [] : ['may lack records'])];
+  return `${headingOf(shown, options)} · ${known.join(' · ')}\n`;
+}
+
+function headingOf(shown: ShownWindow, options: TableOptions): string {
+  const paint = painter(options);
+  const { pipeline, window, start, end, status, watermark } = shown;
+  return [
+    paint('bold', `${pipeline} ${window}`),
+    `${timeText(start)} to ${timeTextAfter(start, end)} UTC`,
+    paint(status === 'final' ? 'green' : 'yellow', status),
+    paint('dim', `watermark ${timeTextAfter(start, watermark)}`),
+  ].join(' · ');
+}
+
+const painter =
+  ({ colour }: TableOptions) =>
+  (style: Parameters<typeof styleText>[0], text: string): string =>
+    colour ? styleText(style, text, { validateStream: false }) : text;
 
 /** Columns, rows, how many more there are, and totals. */
 function rowsTable({

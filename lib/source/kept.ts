@@ -6,6 +6,8 @@ import { decodeText, type Decoded } from './decode.ts';
 
 /** Bytes of a rejected record's value that are kept. */
 const KEPT_BYTES = 4096;
+/** Characters of a reason that are kept: a schema may quote the value it refuses. */
+const KEPT_REASON = 500;
 /** Groups of a late event that are kept: `flatMap` may have made thousands. */
 const KEPT_GROUPS = 10;
 
@@ -17,8 +19,11 @@ export function keptRejection({ record, reason }: Decoded, otherReason?: string)
   return {
     offset: record.offset,
     timestamp: record.timestamp,
-    reason: otherReason ?? reason ?? '',
-    value: Buffer.byteLength(text) <= KEPT_BYTES ? text : Buffer.from(text).subarray(0, KEPT_BYTES).toString(),
+    reason: (otherReason ?? reason ?? '').slice(0, KEPT_REASON).toWellFormed(),
+    // A stream's decoder leaves out a character that the cut went through.
+    value: new TextDecoder('utf-8', { ignoreBOM: true }).decode(Buffer.from(text).subarray(0, KEPT_BYTES), {
+      stream: true,
+    }),
   };
 }
 

@@ -1,5 +1,4 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { TidemarkError } from '../runtime/error.ts';
 import { iso, type EventTime } from '../time/event-time.ts';
 
 /** The names of a type's fields whose values all fit `T`. */
@@ -98,14 +97,22 @@ function chain<Event>(source: Source): SourceOf<Event> {
 /** What a schema made of a value: the event, or the reason it was refused. */
 export type Validated = { readonly event: unknown } | { readonly reason: string };
 
-/** Applies a Standard Schema. A schema that answers with a promise cannot serve a stream: that is a declaration error. */
+/**
+ * Applies a Standard Schema.
+ *
+ * One whose own code throws refuses the value. Some answer that with a promise, as an asynchronous schema does, which
+ * cannot serve a stream; so a promise is a refusal, too.
+ */
 export function validate(schema: StandardSchemaV1, value: unknown): Validated {
-  const result = schema['~standard'].validate(value);
+  let result;
+  try {
+    result = schema['~standard'].validate(value);
+  } catch (error) {
+    return { reason: `schema: ${error instanceof Error ? error.message : String(error)}` };
+  }
   if (result instanceof Promise) {
-    throw new TidemarkError(
-      'BAD_DECLARATION',
-      'source: the schema is asynchronous; expected one that validates at once',
-    );
+    result.catch(() => undefined); // nobody waits for it
+    return { reason: 'schema: no answer at once; its code threw, or it is asynchronous' };
   }
   if (!result.issues) return { event: result.value };
   const [issue] = result.issues;

@@ -1,7 +1,7 @@
 import { compareResults, type AccumulatorState } from '../aggregate/aggregate.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Retry } from '../runtime/retry.ts';
-import { formatInstant } from '../time/instant.ts';
+import { MAX_INSTANT, formatInstant } from '../time/instant.ts';
 import type { Window } from '../window/geometry.ts';
 import { pagesOf } from './drain.ts';
 import { compareUtf8 } from './order.ts';
@@ -28,7 +28,7 @@ export async function mergeWindow(
       table: 'buckets',
       partition: partitionOf(pipeline, partition),
       from: formatInstant(window.start),
-      to: `${formatInstant(window.end - pipeline.geometry.sliceMs)}${AFTER_NUMBER}`,
+      to: upToSlice(window.end - pipeline.geometry.sliceMs),
     } as const;
     for await (const items of pagesOf(store, query, retry)) {
       for (const item of items) {
@@ -39,6 +39,10 @@ export async function mergeWindow(
   }
   return merged;
 }
+
+/** Sort key after every segment of a slice. Windows may end after the year 9999, whose texts do not sort; slices do not begin there. */
+export const upToSlice = (slice: number): string =>
+  slice > MAX_INSTANT ? AFTER_SEGMENTS : `${formatInstant(slice)}${AFTER_NUMBER}`;
 
 /** Sorts after everything that may follow a slice start in a segment's key. */
 const AFTER_NUMBER = '~';

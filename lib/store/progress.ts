@@ -1,6 +1,7 @@
 import type { Pipeline, Shape } from '../pipeline.ts';
 import { TidemarkError } from '../runtime/error.ts';
 import { differences } from '../pipeline.ts';
+import type { Window } from '../window/geometry.ts';
 import type { Clause, Item, Key, Put, Write } from './store.ts';
 
 /** An instant that has not happened: below every other. Stored as an absent attribute. */
@@ -172,6 +173,16 @@ export const newRegistry = (pipeline: Pipeline, shape: Shape): Registry => ({
   incompleteUntil: NEVER,
   incomplete: [],
 });
+
+/** Why a window may lack records, for people; undefined when it does not. */
+export function incompleteReason(
+  { incomplete, incompleteUntil }: Registry,
+  { start, end }: Window,
+): string | undefined {
+  const reasons = incomplete.filter(({ after, upTo }) => end > after && start <= upTo).map(({ reason }) => reason);
+  if (start < incompleteUntil) reasons.unshift('the window began before counting did');
+  return reasons.join('; ') || undefined;
+}
 
 /** Refuses to mix state of two declarations under one revision. */
 export function checkFingerprint(pipeline: Pipeline, stored: Registry, shape: Shape): void {

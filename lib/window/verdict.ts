@@ -11,9 +11,9 @@ export interface Tide {
 
 /** Time after an accepted instant. The watermark is kept, so a longer delay deployed later never lowers it. */
 export function advance(tide: Tide, instant: number, delayMs: number): Tide {
-  if (instant <= tide.clock && instant - delayMs <= tide.watermark) return tide;
   const clock = Math.max(tide.clock, instant);
-  return { clock, watermark: Math.max(tide.watermark, clock - delayMs) };
+  const watermark = Math.max(tide.watermark, clock - delayMs);
+  return clock === tide.clock && watermark === tide.watermark ? tide : { clock, watermark };
 }
 
 /** Which of its windows an event still counts in. */

@@ -1,5 +1,3 @@
-import { createServer } from 'node:net';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Producer } from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -10,7 +8,7 @@ import { pagesOf } from '../../lib/store/drain.ts';
 import { systemClock } from '../../lib/runtime/clock.ts';
 import type { Item, Store, Table } from '../../lib/store/store.ts';
 import { startDynoxide, type Dynoxide } from '../support/dynoxide.ts';
-import { kafkaBroker, type KafkaBroker } from '../support/kafka-broker.ts';
+import { freePort, kafkaBroker, type KafkaBroker } from '../support/kafka-broker.ts';
 import { startOfflineHost, type OfflineHost } from '../support/offline-host.ts';
 import { expectedOf, telegramLog, type LogMessage } from '../support/telegram-log.ts';
 
@@ -69,8 +67,16 @@ test('20,000 messages, the functions killed again and again: every row is exact'
   await host.stop();
 
   // Twenty minutes later by the clock that a test may push: everything is idle, and the last windows close.
-  Object.assign(process.env, env, { TIDEMARK_TEST_CLOCK: '1', AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' });
-  const { handler } = (await import('../../functions/finalize.ts')) as { handler: (event: unknown, context: unknown) => Promise<void> };
+  Object.assign(process.env, env, {
+    TIDEMARK_TEST_CLOCK: '1',
+    LOG_LEVEL: 'ERROR',
+    POWERTOOLS_METRICS_DISABLED: 'true',
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+  });
+  const { handler } = (await import('../../functions/finalize.ts')) as {
+    handler: (event: unknown, context: unknown) => Promise<void>;
+  };
   await handler({ pipeline: 'telegram', now: Date.now() + 1_200_000 }, {});
 
   const expected = expectedOf(log);
@@ -79,7 +85,10 @@ test('20,000 messages, the functions killed again and again: every row is exact'
     for (const directory of await items('results', `telegram@1/${kind}`)) {
       const start = String(directory['row_id']);
       const rows = await items('results', `telegram@1/${kind}/${start}`);
-      windows.set(`${kind} ${start}`, rows.map(({ username = null, message_count }) => ({ username, message_count })));
+      windows.set(
+        `${kind} ${start}`,
+        rows.map(({ username = null, message_count }) => ({ username, message_count })),
+      );
       expect(directory['key_count']).toBe(rows.length);
     }
   }
@@ -89,8 +98,13 @@ test('20,000 messages, the functions killed again and again: every row is exact'
   const kept = { late: [] as string[], rejected: [] as string[] };
   for (const partition of [0, 1]) {
     for (const item of await items('buckets', `telegram@1#p${partition}`)) {
-      const kind = String(item['sk']).startsWith('late#') ? 'late' : String(item['sk']).startsWith('rejected#') ? 'rejected' : undefined;
-      if (kind) for (const { offset } of item['entries'] as { offset: number }[]) kept[kind].push(`${partition}:${offset}`);
+      const kind = String(item['sk']).startsWith('late#')
+        ? 'late'
+        : String(item['sk']).startsWith('rejected#')
+          ? 'rejected'
+          : undefined;
+      if (kind)
+        for (const { offset } of item['entries'] as { offset: number }[]) kept[kind].push(`${partition}:${offset}`);
     }
   }
   expect(kept.late.sort()).toEqual([...expected.late].sort());
@@ -104,7 +118,9 @@ async function produce(log: readonly LogMessage[]): Promise<void> {
   await producer.connect();
   const step = 200;
   for (let i = 0; i < log.length; i += step) {
-    const messages = log.slice(i, i + step).map(({ partition, key, value, timestamp }) => ({ partition, key, value, timestamp: String(timestamp) }));
+    const messages = log
+      .slice(i, i + step)
+      .map(({ partition, key, value, timestamp }) => ({ partition, key, value, timestamp: String(timestamp) }));
     await producer.send({ topic: TOPIC, acks: -1, messages });
     await sleep((PRODUCE_MS * step) / log.length);
   }
@@ -142,12 +158,4 @@ async function until(what: string, isTrue: () => Promise<boolean>): Promise<void
     if (Date.now() > limit) throw new Error(`not within 90 s: ${what}`);
     await sleep(250);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address ? address.port : 0;
 }

@@ -306,6 +306,15 @@ test('stop ends within 3 s while the handler still runs, and what it had is deli
   await until(() => expect(second.values()).toEqual(['0:0', '0:1', '0:2']));
 });
 
+test('what succeeds while the poller is being stopped is committed', async () => {
+  const topic = await newTopic(1);
+  await send(topic, numbered(0, 0, 3));
+  const { events, poller } = poll(topic, {}, () => sleep(500));
+  await until(() => expect(events).toHaveLength(1));
+  await poller.stop();
+  expect(await committed(topic)).toEqual({ 0: '3' });
+});
+
 test('a missing topic is waited for and said once', async () => {
   const topic = `t-${randomUUID()}`;
   const { lines, values } = poll(topic);

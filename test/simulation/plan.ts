@@ -60,6 +60,8 @@ export interface Plan {
   readonly partitions: number;
   /** Wall time the world begins at. */
   readonly start: number;
+  /** How far event times lie behind Kafka's timestamps: to 1970 and before. */
+  readonly shiftMs: number;
   /** How long records are produced. */
   readonly spanMs: number;
   readonly records: number;
@@ -67,7 +69,7 @@ export interface Plan {
   readonly maxBatch: number;
   /** How far event time goes ahead with every record, beside wall time. */
   readonly strideMs: number;
-  /** How far the producers' event times lie behind wall time: a backlog has history in it. */
+  /** How far timestamps and event times lie behind wall time: a backlog has history in it. */
   readonly ageMs: number;
   /** Greatest usual latency of a call. */
   readonly latencyMs: number;
@@ -90,6 +92,8 @@ const schema: StandardSchemaV1<unknown, Event> = {
 
 /** Key order that JavaScript gets wrong (U+FF5E before U+1F600), a null, an empty one, one that needs escapes. */
 const KEYS = ['alice', 'bob', null, '', 'null', '\u{1f600}', '\uff5e', 'a\tb\\N'] as const;
+
+const START = Date.UTC(2026, 0, 8, 19);
 
 export function planOf(seed: number): Plan {
   const d = dice(seed);
@@ -126,7 +130,8 @@ export function planOf(seed: number): Plan {
     faults,
     deployments: [declare(delays[0] ?? 0), ...delays.slice(1).map(declare)],
     partitions: d.pick([1, 1, 2, 2, 3]),
-    start: d.pick([Date.UTC(2026, 0, 8, 19), Date.UTC(2026, 0, 8, 19), Date.UTC(1969, 11, 31, 23, 59), Date.UTC(1950, 1, 3)]),
+    start: START,
+    shiftMs: d.pick([0, 0, START - Date.UTC(1969, 11, 31, 23, 59, 50), START - Date.UTC(1950, 1, 3)]),
     spanMs: maxSizeMs * d.int(1, 4) + d.int(0, 10_000),
     records: geometry === MANY_SLICES ? 250 : d.int(4, 40),
     maxBatch: geometry === MANY_SLICES ? 200 : d.pick([1, 3, 6, 12]),

@@ -31,9 +31,11 @@ export function producer(plan: Plan, dice: Dice): Producer {
   const lagMs = new Map<number, number>();
   let leap = 0;
 
+  let isCalm = false;
+
   function append(log: Log, now: number, timestamp: number, value: Value | string | null, truth: Truth): void {
     const text = value === null || typeof value === 'string' ? value : base64(JSON.stringify(value));
-    const inTransaction = faults.has('transactions') && dice.chance(0.3);
+    const inTransaction = !isCalm && faults.has('transactions') && dice.chance(0.3);
     log.entries.push({
       offset: log.entries.length,
       timestamp,
@@ -87,7 +89,7 @@ export function producer(plan: Plan, dice: Dice): Producer {
           ? dice.int(0, 3 * maxSizeMs)
           : dice.int(0, 2 * sliceMs);
       const wall = Math.floor(now);
-      const usual = wall - plan.ageMs + leap - (lagMs.get(log.partition) ?? 0) - disorder;
+      const usual = wall - plan.ageMs - plan.shiftMs + leap - (lagMs.get(log.partition) ?? 0) - disorder;
       // On the grid often: bounds are where mistakes are.
       let instant = dice.chance(0.3) ? Math.floor(usual / sliceMs) * sliceMs - dice.int(0, 1) : usual;
       const isTimeless = faults.has('timeless') && dice.chance(0.2);
@@ -113,6 +115,7 @@ export function producer(plan: Plan, dice: Dice): Producer {
       return undefined;
     },
     produceInert(log, now, below) {
+      isCalm = true;
       const timestamp = Math.floor(now);
       const instant = below - maxSizeMs - 1 - dice.int(0, 1_000);
       const t = Math.min(instant, isTrusted ? timestamp + maxFutureMs : instant);

@@ -30,6 +30,8 @@ export interface Outcome {
 /** More than this and the first ones say it all. */
 const MAX_DISCREPANCIES = 10;
 const CROWD = 4;
+/** How often `finalize` runs when all trouble is over. */
+const CALM_MS = 5_000;
 
 /** Runs one world to its end, and compares. */
 export async function runWorld(seed: number, print?: (line: string) => void): Promise<Outcome> {
@@ -245,7 +247,7 @@ export async function runWorld(seed: number, print?: (line: string) => void): Pr
   const schedule = () => {
     startFinalize();
     if (weather.has('crowd') && d.chance(0.5)) time.after(d.next() * plan.latencyMs * 3, startFinalize);
-    time.after(plan.finalizeMs * (0.5 + d.next()), schedule);
+    time.after(Math.max(plan.finalizeMs, isCalm ? CALM_MS : 0) * (0.5 + d.next()), schedule);
   };
   time.after(d.next() * plan.finalizeMs, schedule);
   await time.run(plan.start + plan.spanMs, () => discrepancies.length > 0);
@@ -265,11 +267,12 @@ export async function runWorld(seed: number, print?: (line: string) => void): Pr
         const below = watched.inertBelow(log.partition);
         if (below !== undefined) made.produceInert(log, time.time(), below);
       }
-      time.after(plan.finalizeMs, tail);
+      time.after(CALM_MS, tail);
     };
     tail();
   }
   await time.run(watched.boundOfLiveness(time.time()), () => isWrong() || watched.isSettled());
+  await time.run(time.time() + 4 * CALM_MS, isWrong); // live snapshots follow
   if (!isWrong()) checkEnd(plan, logs, store, watched, time.time(), wrong, mark);
   return { plan, discrepancies, marks, hash: time.hash(), events: time.events() };
 }

@@ -9,7 +9,21 @@ export interface LogMessage {
   readonly timestamp: number;
 }
 
-const USERS = ['alice', 'bob', 'Ольга', 'Дмитрий', '👩‍🚀 Ada', 'tab\there', 'back\\slash', 'null', '', 'ｚ', '𐐷', 'eve', null];
+const USERS = [
+  'alice',
+  'bob',
+  'Ольга',
+  'Дмитрий',
+  '👩‍🚀 Ada',
+  'tab\there',
+  'back\\slash',
+  'null',
+  '',
+  'ｚ',
+  '𐐷',
+  'eve',
+  null,
+];
 
 /**
  * A log that has everything: out of order, late for some windows, late for all, malformed, tombstones, event times in
@@ -21,7 +35,16 @@ export function telegramLog(seed: number, count: number, startMs: number, partit
   return Array.from({ length: count }, (_, i) => {
     const timestamp = startMs + i * 120;
     const dice = random();
-    const agoMs = dice < 0.6 ? 0 : dice < 0.92 ? between(0, 25_000) : dice < 0.96 ? between(60_000, 900_000) : dice < 0.97 ? between(1_200_000, 3_600_000) : 0;
+    const agoMs =
+      dice < 0.6
+        ? 0
+        : dice < 0.92
+          ? between(0, 25_000)
+          : dice < 0.96
+            ? between(60_000, 900_000)
+            : dice < 0.97
+              ? between(1_200_000, 3_600_000)
+              : 0;
     const isFuture = dice >= 0.97 && dice < 0.975;
     const eventTime = Math.floor(isFuture ? timestamp + 600_000 : timestamp - agoMs);
     const username = USERS[Math.floor(random() * random() * USERS.length)] ?? null;
@@ -36,7 +59,12 @@ export function telegramLog(seed: number, count: number, startMs: number, partit
       text_length: 24,
     };
     const whole = JSON.stringify(record);
-    const broken = [whole.slice(0, 40), '"text"', JSON.stringify({ ...record, channel_id: 0 }), JSON.stringify({ ...record, event_time: 'soon' })];
+    const broken = [
+      whole.slice(0, 40),
+      '"text"',
+      JSON.stringify({ ...record, channel_id: 0 }),
+      JSON.stringify({ ...record, event_time: 'soon' }),
+    ];
     const value = dice >= 0.995 ? null : dice >= 0.985 ? (broken[i % broken.length] ?? null) : whole;
     return { partition: Math.floor(random() * partitions), key: username === null ? null : '7', value, timestamp };
   });
@@ -102,7 +130,9 @@ export function expectedOf(log: readonly LogMessage[]): Expected {
   return { windows: new Map(ordered), late, rejected, counted };
 }
 
-function eventOf(value: string | null): { event_time: string; channel_id: number; username: string | null } | undefined {
+function eventOf(
+  value: string | null,
+): { event_time: string; channel_id: number; username: string | null } | undefined {
   try {
     const parsed: unknown = JSON.parse(value ?? '');
     return typeof parsed === 'object' && parsed !== null ? (parsed as ReturnType<typeof eventOf>) : undefined;

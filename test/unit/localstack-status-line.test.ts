@@ -3,7 +3,8 @@ import { setImmediate } from 'node:timers/promises';
 import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
 
-import { createScreen, cutToWidth, statusText } from '../../localstack/status-line.ts';
+import { cutToWidth } from '../../lib/sink/grid.ts';
+import { createScreen, statusText } from '../../localstack/status-line.ts';
 
 const at = (time: string): number => Date.parse(`2026-01-08T${time}Z`);
 

@@ -1,0 +1,178 @@
+import type { MemoryStore } from '../../lib/store/memory.ts';
+import { addCounters, NO_COUNTERS, type Counters } from '../../lib/store/progress.ts';
+import type { Item } from '../../lib/store/store.ts';
+import { recordsIn, type Log } from './kafka.ts';
+import { oracle, windowsHolding } from './oracle.ts';
+import type { Plan } from './plan.ts';
+import type { History, Watch } from './watch.ts';
+
+interface Group {
+  readonly keys: readonly (string | null)[];
+  events: number;
+  amount: number;
+}
+
+/** Compares what is stored at the end with what the oracle says. */
+export function checkEnd(
+  plan: Plan,
+  logs: readonly Log[],
+  store: MemoryStore,
+  watched: Watch,
+  now: number,
+  wrong: (what: string) => void,
+  mark: (situation: string) => void,
+): void {
+  const registry = watched.registry();
+  if (!watched.isSettled()) {
+    wrong(`not everything is closed by ${new Date(now).toISOString()}: closed ${registry?.closed}, emitted ${registry?.emitted}`);
+    return;
+  }
+  const windows = new Map<string, Map<string, Group>>();
+  const buckets = store.dump('buckets');
+  for (const [partition, history] of watched.histories) {
+    checkPartition(plan, partition, history, buckets, windows, wrong, mark);
+    const log = logs[partition];
+    if (log) checkLosses(log, history, wrong);
+  }
+  checkResults(plan, store.dump('results'), windows, registry?.closed ?? 0, wrong, mark);
+}
+
+/** Counters, late events and rejections of one partition; its share of the windows is added to `windows`. */
+function checkPartition(
+  plan: Plan,
+  partition: number,
+  { decisions, checkpoint }: History,
+  buckets: readonly Item[],
+  windows: Map<string, Map<string, Group>>,
+  wrong: (what: string) => void,
+  mark: (situation: string) => void,
+): void {
+  const { kinds } = plan.deployments[0].geometry;
+  let expected: Counters = NO_COUNTERS;
+  const late: string[] = [];
+  const rejected: string[] = [];
+  oracle(kinds, decisions, ({ offset, truth }, open, missed, watermark) => {
+    const isLate = truth.kind === 'event' && open.length === 0;
+    const times = truth.kind === 'event' ? truth.times : 0;
+    expected = addCounters(expected, {
+      ...NO_COUNTERS,
+      records: 1,
+      rejected: Number(truth.kind === 'rejected'),
+      filtered: Number(truth.kind === 'filtered'),
+      late: Number(isLate),
+      counted: Number(truth.kind === 'event' && !isLate),
+      pairsCounted: times * open.length,
+      pairsMissed: times * missed,
+    });
+    if (truth.kind === 'rejected') rejected.push(String(offset));
+    if (isLate) late.push(`${offset} at ${watermark}`);
+    if (open.length > 0 && missed > 0) mark('late for some windows');
+    if (truth.kind !== 'event') return;
+    for (const id of open) {
+      let groups = windows.get(id);
+      if (!groups) windows.set(id, (groups = new Map()));
+      const key = JSON.stringify(truth.keys);
+      const group = groups.get(key) ?? { keys: truth.keys, events: 0, amount: 0 };
+      group.events += times;
+      group.amount += times * truth.n;
+      groups.set(key, group);
+    }
+  });
+  const counters = JSON.stringify(expected);
+  if (counters !== JSON.stringify(addCounters(NO_COUNTERS, checkpoint.counters))) {
+    wrong(`counters of partition ${partition}: expected ${counters}, found ${JSON.stringify(checkpoint.counters)}`);
+  }
+  const kept = (kind: string, line: (entry: Item) => string) =>
+    buckets
+      .filter(({ pk, sk }) => pk === `world@1#p${partition}` && String(sk).startsWith(`${kind}#`))
+      .flatMap(({ entries }) => (entries as readonly Item[]).map(line)) // written by putsOf alone
+      .join();
+  const foundLate = kept('late', ({ offset, watermark }) => `${String(offset)} at ${Date.parse(String(watermark))}`);
+  const foundRejected = kept('rejected', ({ offset }) => String(offset));
+  if (foundLate !== late.join()) wrong(`late events of partition ${partition}: expected ${late.join()}, found ${foundLate}`);
+  if (foundRejected !== rejected.join()) {
+    wrong(`rejections of partition ${partition}: expected ${rejected.join()}, found ${foundRejected}`);
+  }
+  if (late.length > 0) mark('late event');
+  if (rejected.length > 0) mark('rejection');
+}
+
+/** Every record from the first one counted on was counted, or is known to be lost. */
+function checkLosses(log: Log, { decisions, checkpoint, lost }: History, wrong: (what: string) => void): void {
+  const { from, next } = checkpoint;
+  const counted = new Set(decisions.flatMap((one) => (one.kind === 'count' ? one.records.map(({ offset }) => offset) : [])));
+  for (const { offset } of from === undefined ? [] : recordsIn(log, from, next ?? from)) {
+    if (counted.has(offset) || lost.some((gap) => offset >= gap.from && offset < gap.to)) continue;
+    if (checkpoint.gaps.some((gap) => gap.kind === 'unclassified' && offset >= gap.from && offset < gap.to)) continue;
+    wrong(`offset ${offset} of partition ${log.partition} was neither counted nor noticed as lost`);
+    return;
+  }
+}
+
+/** Every window's rows and directory item, none missing, none extra. */
+function checkResults(
+  plan: Plan,
+  results: readonly Item[],
+  windows: ReadonlyMap<string, ReadonlyMap<string, Group>>,
+  closed: number,
+  wrong: (what: string) => void,
+  mark: (situation: string) => void,
+): void {
+  const [pipeline] = plan.deployments;
+  const { kinds } = pipeline.geometry;
+  const found = new Map<string, string[]>();
+  for (const item of results) {
+    const id = String(item['window_id']);
+    if (id.endsWith('/cursor')) continue;
+    if (id.endsWith('/live')) {
+      mark('live snapshot');
+      if (Date.parse(String(item['window_end'])) <= closed) wrong(`a live snapshot of the closed window ${id} ${String(item['row_id'])}`);
+      continue;
+    }
+    const isDirectory = 'row_count' in item;
+    const name = id.split('/')[1] ?? '';
+    const window = `${name}/${Date.parse(String(item['window_start']))}`;
+    let lines = found.get(window);
+    if (!lines) found.set(window, (lines = []));
+    const line = isDirectory
+      ? ['=', item['row_count'], item['key_count'], totals(item['totals'] as Item), item['window_end']].join(' ')
+      : [item['row_id'], JSON.stringify(pipeline.groupBy.map((column) => item[column] ?? null)), totals(item)].join(' ');
+    lines.push(line);
+  }
+  for (const [window, groups] of windows) {
+    const [name = '', start] = window.split('/');
+    const kind = kinds.get(name);
+    const end = new Date(Number(start) + (kind?.sizeMs ?? 0)).toISOString();
+    const orderBy = pipeline.orderBy === 0 ? ('events' as const) : ('amount' as const);
+    const ranked = [...groups.values()].sort((a, b) => b[orderBy] - a[orderBy] || compareKeys(a.keys, b.keys));
+    const rows = ranked.slice(0, kind?.top);
+    if (rows.length < ranked.length) mark('rows beyond the top');
+    const sum = { events: 0, amount: 0 };
+    for (const { events, amount } of ranked) Object.assign(sum, { events: sum.events + events, amount: sum.amount + amount });
+    const expected = [
+      ['=', rows.length, ranked.length, totals(sum), end].join(' '),
+      ...rows.map((row, i) => [String(i + 1).padStart(9, '0'), JSON.stringify(row.keys), totals(row)].join(' ')),
+    ];
+    const lines = found.get(window) ?? [];
+    if (lines.join('\n') !== expected.join('\n')) {
+      wrong(`window ${window}: expected\n    ${expected.join('\n    ')}\n  found\n    ${lines.join('\n    ')}`);
+    }
+    found.delete(window);
+  }
+  for (const [window, lines] of found) wrong(`window ${window}: expected nothing, found\n    ${lines.join('\n    ')}`);
+  void windowsHolding;
+}
+
+const totals = (row: { readonly events?: unknown; readonly amount?: unknown }): string =>
+  `${String(row.events)} ${String(row.amount)}`;
+
+/** Null first, then by UTF-8 bytes. */
+function compareKeys(a: readonly (string | null)[], b: readonly (string | null)[]): number {
+  for (const [i, x] of a.entries()) {
+    const y = b[i] ?? null;
+    if (x === y) continue;
+    if (x === null || y === null) return x === null ? -1 : 1;
+    return Buffer.compare(Buffer.from(x), Buffer.from(y));
+  }
+  return 0;
+}

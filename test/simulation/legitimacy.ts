@@ -1,0 +1,142 @@
+import { NEVER, type Checkpoint, type Registry } from '../../lib/store/progress.ts';
+import type { Invocation } from './invocation.ts';
+import { recordsIn, type Entry, type Log } from './kafka.ts';
+import { windowsHolding } from './oracle.ts';
+import type { Plan } from './plan.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { History } from './watch.ts';
+
+/** A closing, with what was known to be incomplete then. */
+export type Close = Pick<Registry, 'closed' | 'incomplete' | 'incompleteUntil'>;
+
+const EVIDENCE_MS = 5_000;
+const LISTING_MAX_AGE_MS = 10 * 60_000;
+
+/**
+ * Whether decisions were justified by what was true at the broker when they were taken.
+ *
+ * The oracle trusts stored decisions, so it is blind to wrong ones; this is where those are found.
+ */
+export interface Legitimacy {
+  raised(invocation: Invocation, from: Checkpoint, to: Checkpoint, seenAt: number, issuedAt: number): void;
+  closed(invocation: Invocation, histories: ReadonlyMap<number, History>, to: Registry): void;
+  /** @returns the gaps that turned out to be losses. */
+  classified(
+    from: Checkpoint,
+    to: Checkpoint,
+    before: Registry | undefined,
+    after: Registry | undefined,
+  ): { from: number; to: number }[];
+  readonly closes: readonly Close[];
+}
+
+export function legitimacy(
+  plan: Plan,
+  logs: readonly Log[],
+  time: Scheduler,
+  wrong: (what: string) => void,
+  mark: (situation: string) => void,
+): Legitimacy {
+  const [pipeline] = plan.deployments;
+  const { kinds, maxSizeMs } = pipeline.geometry;
+  const closes: Close[] = [];
+
+  /** Whether a record would count or move the clock, had it been delivered. */
+  function matters(invocation: Invocation, { clock, watermark }: Checkpoint, { truth, isDoomed }: Entry): boolean {
+    const { instant } = truth;
+    if (instant === undefined || isDoomed) return false;
+    const latest = invocation.startedAt + invocation.skewMs + pipeline.maxFutureMs;
+    if (plan.faults.has('untrusted') && instant > latest) return false;
+    if (instant > clock) return true;
+    return truth.kind === 'event' && windowsHolding(kinds, instant).some(({ end }) => end > watermark);
+  }
+
+  function undeliveredFrom({ next, from }: Checkpoint, { start, committed }: Log): number {
+    if (next === undefined) return committed ?? start;
+    return from === undefined ? Math.min(next, committed ?? next) : next;
+  }
+
+  return {
+    closes,
+    raised(invocation, from, to, seenAt, issuedAt) {
+      mark('idle raise');
+      const { partition } = to;
+      const log = logs[partition];
+      if (!log) return;
+      const where = `partition ${partition} was raised to ${to.watermark} by ${invocation.name}`;
+      if (to.next !== from.next || to.clock !== from.clock) wrong(`${where}, with more than its watermark`);
+      if (issuedAt - seenAt < pipeline.idleAfterMs - 2 * plan.skewMs - 2) {
+        wrong(`${where} after ${issuedAt - seenAt} ms without anything that counts`);
+      }
+      const begin = undeliveredFrom(from, log);
+      const waiting = log.entries.find(
+        (entry) =>
+          entry.offset >= Math.max(begin, log.start) &&
+          entry.appendedAt <= issuedAt - EVIDENCE_MS - 1 &&
+          matters(invocation, from, entry),
+      );
+      if (waiting) wrong(`${where} while offset ${waiting.offset} could count: ${JSON.stringify(waiting.truth)}`);
+      if (log.entries.length > begin) mark('raised over a lag that cannot count');
+      if (log.entries.at(-1)?.isDoomed && log.entries.length > begin) mark('raised over markers');
+      const lost = recordsIn(log, begin, log.start).filter((entry) => matters(invocation, from, entry));
+      if (lost.length > 0 && from.from !== undefined && issuedAt - EVIDENCE_MS > (invocation.askedAt ?? 0))
+        mark('raised over a loss');
+    },
+    closed(invocation, histories, to) {
+      const { closed, incomplete, incompleteUntil } = to;
+      const asked = invocation.listedAt;
+      // Without an answer windows close for as long as the last one counts.
+      const known = asked ?? invocation.checkpointsReadAt - LISTING_MAX_AGE_MS - 2 * plan.skewMs;
+      if (asked === undefined) mark('closed on an old listing');
+      for (const { partition, createdAt } of logs) {
+        if (createdAt < known && !to.partitions.includes(partition)) {
+          wrong(`closed ${closed} without partition ${partition}, which was there, by ${invocation.name}`);
+        }
+      }
+      let clock = NEVER;
+      for (const [partition, { checkpoint, firstCountedAt }] of histories) {
+        clock = Math.max(clock, checkpoint.clock);
+        for (const gap of checkpoint.gaps) {
+          if (gap.kind === 'unclassified' && closed > gap.watermark) {
+            wrong(`closed ${closed} over the gap ${gap.from} to ${gap.to} of partition ${partition}, by ${invocation.name}`);
+          }
+        }
+        const start = logs[partition]?.start ?? 0;
+        const { from, fromTimestamp } = checkpoint;
+        const wasKnown = firstCountedAt !== undefined && firstCountedAt < invocation.checkpointsReadAt;
+        if (wasKnown && from !== undefined && from > start && incompleteUntil < (fromTimestamp ?? 0) + pipeline.maxFutureMs) {
+          wrong(`closed ${closed} without saying that partition ${partition} is counted from ${from} only`);
+        }
+      }
+      const last = Math.max(NEVER, ...windowsHolding(kinds, clock).map(({ end }) => end));
+      if (closed > last) wrong(`closed ${closed} beyond ${last}, the last window that can hold data, by ${invocation.name}`);
+      if (closed === last) mark('all idle');
+      closes.push({ closed, incomplete, incompleteUntil });
+    },
+    classified(from, to, before, after) {
+      const log = logs[from.partition];
+      const lost: { from: number; to: number }[] = [];
+      if (!log) return lost;
+      for (const gap of from.gaps.filter(({ kind }) => kind === 'unclassified')) {
+        const still = to.gaps.find((other) => other.from === gap.from);
+        if (still?.kind === 'unclassified') continue;
+        const records = recordsIn(log, gap.from, gap.to);
+        const marked = after?.incomplete.find(({ reason }) =>
+          reason.startsWith(`partition ${from.partition}, offsets ${gap.from} to ${gap.to - 1}: `),
+        );
+        const where = `the gap ${gap.from} to ${gap.to} of partition ${from.partition}`;
+        if (records.length > 0) lost.push(gap);
+        if (marked && records.length === 0 && log.start <= gap.from) wrong(`${where} is said to have lost records`);
+        const isOver = from.clock + maxSizeMs <= (before?.emitted ?? NEVER);
+        if (records.length > 0 && !marked && !isOver) wrong(`${where} lost records and nobody says so`);
+        if (marked && (marked.after !== gap.watermark || marked.upTo !== from.clock)) wrong(`${where} marks other windows`);
+        const kind = /: (\w+)$/.exec(marked?.reason ?? '')?.[1] ?? 'empty';
+        mark(`gap classified as ${kind}`);
+        if (kind === 'expired' && records.length > 0 && records.some(({ offset }) => offset >= log.start) )
+          wrong(`${where} is expired, but records are still there`);
+      }
+      void time;
+      return lost;
+    },
+  };
+}
