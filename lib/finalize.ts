@@ -10,7 +10,7 @@ import {
 } from './evidence.ts';
 import { refreshLive } from './live.ts';
 import { describe, type Pipeline } from './pipeline.ts';
-import { TidemarkError } from './runtime/error.ts';
+import { TidemarkError, isError } from './runtime/error.ts';
 import { retrying, type Retry } from './runtime/retry.ts';
 import { deadlineOf, type Context, type Runtime } from './runtime/runtime.ts';
 import { readAll } from './store/drain.ts';
@@ -114,7 +114,11 @@ async function close(
     if (await stopTruncated(pipeline, checkpoints, listing, runtime)) return undefined;
   }
   if (checkpoints.some((checkpoint) => checkpoint.gaps.some((gap) => gap.kind === 'unclassified'))) {
-    if (listing) return await classifyGaps(pipeline, registry, checkpoints, listing, runtime);
+    try {
+      if (listing) return await classifyGaps(pipeline, registry, checkpoints, listing, runtime);
+    } catch (error) {
+      if (!isError(error, 'BROKER_UNREACHABLE')) throw error;
+    }
     if (runtime.broker) {
       log.error('nothing closes: the broker cannot be asked about a gap', { pipeline: pipeline.id });
       return registry;
@@ -145,7 +149,7 @@ async function close(
       watermark: formatInstant(target),
     });
   }
-  const incompleteUntil = Math.max(registry.incompleteUntil, startedAt(pipeline, checkpoints, listing));
+  const incompleteUntil = Math.max(registry.incompleteUntil, startedAt(pipeline, checkpoints, listing, runtime));
   const outcome = await store.write(
     progress.registryChange(pipeline, registry, { closed: target, incompleteUntil }, shape),
   );
@@ -184,10 +188,19 @@ function targetOf(
   return Math.min(lastEndHolding(pipeline.geometry, clock), clock + (now - seen) - pipeline.delayMs);
 }
 
-/** Windows that start before this began before counting did, on a partition that already had records. */
-function startedAt(pipeline: Pipeline, checkpoints: readonly Checkpoint[], listing: Listing | undefined): number {
+/**
+ * Windows that start before this began before counting did, on a partition that already had records.
+ *
+ * While the broker does not say where the log begins, it is taken to begin at 0.
+ */
+function startedAt(
+  pipeline: Pipeline,
+  checkpoints: readonly Checkpoint[],
+  listing: Listing | undefined,
+  { broker }: Runtime,
+): number {
   const late = checkpoints.filter(
-    ({ partition, from }) => from !== undefined && from > (listing?.get(partition)?.start ?? from),
+    ({ partition, from }) => from !== undefined && from > (listing?.get(partition)?.start ?? (broker ? 0 : from)),
   );
   return Math.max(NEVER, ...late.map(({ fromTimestamp }) => (fromTimestamp ?? NEVER) + pipeline.maxFutureMs));
 }

@@ -48,7 +48,9 @@ async function refreshKind(
   if (trigger && now - Number(trigger['triggered_at']) < (kind.triggerMs ?? 0)) return;
   // Versions before segments: what is counted in between is in the snapshot or changes the versions for the next one.
   const versions = await versionsOf(pipeline, registry, runtime, retry);
-  if (trigger?.['versions'] === versions) return;
+  // A finalize that was held up may have shown a window again that has closed since; nothing else would remove it.
+  const isLeft = [...stored.values()].some((item) => String(item['window_end']) <= (instant(registry.closed) ?? ''));
+  if (trigger?.['versions'] === versions && !isLeft) return;
 
   const open = await mergeOpen(pipeline, registry, name, runtime, retry);
   const changed: WindowReport[] = [];
@@ -175,6 +177,10 @@ const sameResult = (old: Item, rows: readonly Row[], report: WindowReport): bool
   JSON.stringify([sorted(old['totals']), old['key_count'], (old['rows'] as readonly Row[]).map(sorted)]) ===
   JSON.stringify([sorted(report.totals), report.keys, rows.map(sorted)]);
 
-const sorted = (row: unknown): unknown => Object.entries(row as Row).sort(([a], [b]) => (a < b ? -1 : 1));
+/** Attributes by name; numbers as text, because an exact one is a Decimal before it is stored and a number after. */
+const sorted = (row: unknown): unknown =>
+  Object.entries(row as Row)
+    .map(([name, value]) => [name, typeof value === 'number' ? String(value) : value] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
 
 const instant = (at: number): string | undefined => (at === progress.NEVER ? undefined : formatInstant(at));

@@ -24,7 +24,7 @@ export function oracle(kinds: ReadonlyMap<string, WindowKind>, decisions: readon
       for (const entry of decision.records) {
         const before = w;
         clock = Math.max(clock, entry.truth.instant ?? clock);
-        w = Math.max(w, clock - decision.delayMs);
+        if (entry.truth.instant !== undefined) w = Math.max(w, clock - decision.delayMs);
         const all = entry.truth.kind === 'event' ? windowsHolding(kinds, entry.truth.instant) : [];
         const open = all.filter(({ end }) => end > before);
         judged(entry, open.map(({ id }) => id), all.length - open.length, before);

@@ -124,7 +124,7 @@ export function planOf(seed: number): Plan {
       idleAfter,
       maxFuture,
     });
-  const keys = faults.has('long-keys') ? KEYS.map((key) => (key ?? '').padEnd(150, 'x')) : KEYS.slice(0, d.int(1, 8));
+  const keys = faults.has('long-keys') ? KEYS.map((key) => (key ?? '').padEnd(150, '.')) : KEYS.slice(0, d.int(1, 8));
   return {
     seed,
     faults,
@@ -139,8 +139,8 @@ export function planOf(seed: number): Plan {
     ageMs: d.chance(0.2) ? d.int(1, 1_000) * maxSizeMs : 0,
     latencyMs: d.pick([1, 10, 100, 100, 1_000]),
     skewMs: faults.has('skew') ? d.pick([10, 1_000, 3_000]) : 0,
-    finalizeMs: d.pick([1_000, 3_000, 10_000]),
-    pollMs: d.pick([300, 1_000, 4_000]),
+    finalizeMs: Math.max(d.pick([1_000, 3_000, 10_000]), maxSizeMs / 20),
+    pollMs: Math.max(d.pick([300, 1_000, 4_000]), maxSizeMs / 100),
     keys: [keys[0] ?? null, ...keys.slice(1)],
   };
 }

@@ -6,6 +6,8 @@ import type { Plan } from './plan.ts';
 export interface Producer {
   /** Appends one record of this world's usual mix. */
   produce(log: Log, now: number): void;
+  /** Appends one good event. */
+  produceLast(log: Log, now: number): void;
   /** Appends a record that can neither count nor move the clock: late, rejected or filtered. */
   produceInert(log: Log, now: number, below: number): void;
   /** Ends a transaction: its records become readable, or never will. */
@@ -114,8 +116,15 @@ export function producer(plan: Plan, dice: Dice): Producer {
       append(log, now, timestamp, { t: instant, k, l, n, does }, { kind: 'event', instant, keys: keysOf(k, l), n, times });
       return undefined;
     },
-    produceInert(log, now, below) {
+    produceLast(log, now) {
       isCalm = true;
+      const wall = Math.floor(now);
+      const t = wall - plan.ageMs - plan.shiftMs + leap;
+      const [k, l, n] = [plan.keys[0], 'u', 1];
+      const truth: Truth = { kind: 'event', instant: t, keys: keysOf(k, l), n, times: 1 };
+      append(log, now, wall - plan.ageMs + leap, { t, k, l, n }, truth);
+    },
+    produceInert(log, now, below) {
       const timestamp = Math.floor(now);
       const instant = below - maxSizeMs - 1 - dice.int(0, 1_000);
       const t = Math.min(instant, isTrusted ? timestamp + maxFutureMs : instant);

@@ -53,7 +53,8 @@ export function resultsWatch(
       }
       if (write.kind === 'update') return wrong(`${partition} ${sort} was updated`);
       if (isLive) {
-        if (sort !== 'trigger' && write.item['status'] !== 'open') wrong(`live ${partition} ${sort} is not open`);
+        if (sort === 'trigger') return;
+        if (write.item['status'] !== 'open') wrong(`live ${partition} ${sort} is not open`);
         return;
       }
       if (write.item['status'] !== 'final') return wrong(`${partition} ${sort} is not final`);
