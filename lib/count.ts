@@ -1,5 +1,5 @@
 import { fold } from './fold.ts';
-import { describe, type Pipeline } from './pipeline.ts';
+import { describe, triggersOf, type Pipeline } from './pipeline.ts';
 import { TidemarkError } from './runtime/error.ts';
 import { inParallel, retrying, type Retry } from './runtime/retry.ts';
 import { deadlineOf, type Context, type Runtime } from './runtime/runtime.ts';
@@ -12,6 +12,7 @@ import * as progress from './store/progress.ts';
 import type { Checkpoint, Registry } from './store/progress.ts';
 import { ALL, OPEN_SEGMENT, segmentSort } from './store/segment.ts';
 import type { Key } from './store/store.ts';
+import { isTriggerDue } from './time/trigger.ts';
 import { nextEndAfter, sliceOf } from './window/geometry.ts';
 
 /** What Lambda reads when the mapping reports batch item failures. */
@@ -58,7 +59,7 @@ export async function count(
   );
   const due = tasks.filter(({ pipeline }, i) => {
     const outcome = outcomes[i];
-    return outcome?.status === 'fulfilled' && (outcome.value.isFinalizeDue || isTriggerDue(pipeline, runtime));
+    return outcome?.status === 'fulfilled' && (outcome.value.isFinalizeDue || isRefreshDue(pipeline, runtime));
   });
   for (const name of new Set(due.map(({ pipeline }) => pipeline.name))) await sendHint(name, runtime);
 
@@ -87,12 +88,10 @@ function readersOf(topic: string, pipelines: readonly Pipeline[]): readonly Pipe
   throw new TidemarkError('BAD_EVENT', `no pipeline of this function reads topic '${topic}'; ${known}`, { topic });
 }
 
-/** Whether open windows of an `update` query have waited for their trigger; remembered per container, as a hint may be. */
-function isTriggerDue(pipeline: Pipeline, runtime: Runtime): boolean {
-  const triggers = [...pipeline.geometry.kinds.values()].flatMap(({ triggerMs }) => triggerMs ?? []);
-  return (
-    triggers.length > 0 && runtime.clock.now() - (runtime.hintedAt.get(pipeline.name) ?? NEVER) >= Math.min(...triggers)
-  );
+/** Whether open windows of an `update` query wait for a refresh; remembered per container, as a hint may be. */
+function isRefreshDue(pipeline: Pipeline, runtime: Runtime): boolean {
+  const last = runtime.hintedAt.get(pipeline.name) ?? NEVER;
+  return triggersOf(pipeline).some(([, triggerMs]) => isTriggerDue(last, runtime.clock.now(), triggerMs));
 }
 
 /** A lost hint costs time only: the schedule is the guarantee. */
@@ -204,7 +203,7 @@ async function readState(
 ): Promise<State> {
   const slices = new Set<number>();
   for (const { instant, outputs } of decoded) {
-    if (instant !== undefined && outputs.length > 0 && slices.size < MAX_OPEN_SLICES)
+    if (!pipeline.running && instant !== undefined && outputs.length > 0 && slices.size < MAX_OPEN_SLICES)
       slices.add(sliceOf(pipeline.geometry, instant));
   }
   const checkpointKey = progress.checkpointKey(pipeline, partition);

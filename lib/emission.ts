@@ -3,12 +3,12 @@ import { inParallel, retrying, type Retry } from './runtime/retry.ts';
 import type { Runtime } from './runtime/runtime.ts';
 import { REPORTED_ROWS } from './sink/report.ts';
 import { pagesOf, readAll, writeAll } from './store/drain.ts';
-import { AFTER_SEGMENTS, FIRST_SEGMENT, mergeWindow, rank, totalsOf, upToSlice, type Ranked } from './store/merge.ts';
+import { AFTER_SEGMENTS, FIRST_SEGMENT, afterSlice, mergeWindow, rank, totalsOf, type Ranked } from './store/merge.ts';
 import * as progress from './store/progress.ts';
 import type { Registry } from './store/progress.ts';
 import { ROWS_PER_BLOCK, cursorKey, directoryItem, putRow, rowOf } from './store/results.ts';
 import { parseSegmentSort, type Partials } from './store/segment.ts';
-import type { Delete } from './store/store.ts';
+import { textOf, type Delete } from './store/store.ts';
 import { formatInstant } from './time/instant.ts';
 import { endsOf, windowsEndingAt, windowsOf, type Window } from './window/geometry.ts';
 
@@ -72,7 +72,7 @@ async function endsWithData(
     const known = new Set<number>();
     scan: for await (const items of pagesOf(runtime.store, query, retry)) {
       for (const item of items) {
-        const { slice, visibleFrom } = parseSegmentSort(String(item['sk']));
+        const { slice, visibleFrom } = parseSegmentSort(textOf(item, 'sk'));
         if (slice >= upTo) break scan;
         for (const end of endsOf(geometry, slice)) {
           if (end > registry.emitted && end <= registry.closed && end >= visibleFrom) known.add(end);
@@ -235,14 +235,14 @@ export async function collect(
       table: 'buckets',
       partition: pk,
       from: FIRST_SEGMENT,
-      to: upToSlice(emitted),
+      to: afterSlice(emitted),
       attributes: [],
     } as const;
     for await (const items of pagesOf(runtime.store, query, retry)) {
-      const done = items.filter((item) => isEmitted(pipeline, String(item['sk']), emitted));
+      const done = items.filter((item) => isEmitted(pipeline, textOf(item, 'sk'), emitted));
       const deletes = done.map((item): Delete => ({
         kind: 'delete',
-        key: { table: 'buckets', partition: pk, sort: String(item['sk']) },
+        key: { table: 'buckets', partition: pk, sort: textOf(item, 'sk') },
       }));
       await writeAll(runtime.store, deletes, retry);
       if (done.length < items.length || runtime.clock.monotonic() >= retry.deadline) break;

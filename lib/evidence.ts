@@ -5,7 +5,7 @@ import type { PartitionOffsets } from './source/broker.ts';
 import { classify, isIdle } from './source/idle.ts';
 import * as progress from './store/progress.ts';
 import type { Checkpoint, Incomplete, Registry } from './store/progress.ts';
-import type { Write } from './store/store.ts';
+import { MAX_TRANSACTION_ACTIONS, type Write } from './store/store.ts';
 
 /** How often an unchanged listing is stored again. */
 const LISTING_STORED_MS = 60_000;
@@ -102,6 +102,41 @@ export async function stopTruncated(
   return true;
 }
 
+/**
+ * Retention took records before they were delivered: no gap shows that until the next record comes, and an idle
+ * partition may never see one. The windows they may have belonged to are marked before anything closes over them.
+ *
+ * @returns whether something was marked: the caller starts over.
+ */
+export async function markExpired(
+  pipeline: Pipeline,
+  registry: Registry,
+  checkpoints: readonly Checkpoint[],
+  listing: Listing,
+  runtime: Runtime,
+): Promise<boolean> {
+  const lost = checkpoints.flatMap((checkpoint): Incomplete[] => {
+    const { partition, state, from, next, watermark } = checkpoint;
+    const start = listing.get(partition)?.start ?? 0;
+    if (state !== 'active' || from === undefined || next === undefined || start <= next) return [];
+    const upTo = latestLost(pipeline, checkpoint, runtime);
+    return [{ after: watermark, upTo, reason: `partition ${partition}, offsets ${next} to ${start - 1}: expired` }];
+  });
+  const news = lost.filter(({ reason }) => registry.incomplete.every((known) => known.reason !== reason));
+  if (news.length === 0) return false;
+  for (const { reason } of news) {
+    runtime.log.error('records were lost', { pipeline: pipeline.id, reason });
+    runtime.metrics(pipeline.name, { lostGaps: 1 });
+  }
+  const incomplete = [...registry.incomplete, ...news];
+  await runtime.store.write(progress.registryChange(pipeline, registry, { incomplete }, describe(pipeline).shape));
+  return true;
+}
+
+/** The latest instant that lost records may have had: nobody saw them, so any that would not have been refused. */
+const latestLost = (pipeline: Pipeline, { clock }: Checkpoint, runtime: Runtime): number =>
+  Math.max(clock, runtime.clock.now() + pipeline.maxFutureMs);
+
 /** Says what became of each gap before anything more closes, and marks the windows its records may have belonged to. */
 export async function classifyGaps(
   pipeline: Pipeline,
@@ -115,6 +150,7 @@ export async function classifyGaps(
   for (const checkpoint of checkpoints) {
     const offsets = listing.get(checkpoint.partition);
     if (!offsets || !runtime.broker || checkpoint.gaps.every((gap) => gap.kind !== 'unclassified')) continue;
+    if (writes.length === MAX_TRANSACTION_ACTIONS - 1) break; // the others when the caller starts over
     const gaps = [];
     for (const gap of checkpoint.gaps) {
       const kind =
@@ -125,7 +161,7 @@ export async function classifyGaps(
       if (kind !== 'empty' && kind !== 'expired') gaps.push({ ...gap, kind });
       if (kind === gap.kind || kind === 'empty') continue;
       const reason = `partition ${checkpoint.partition}, offsets ${gap.from} to ${gap.to - 1}: ${kind}`;
-      incomplete.push({ after: gap.watermark, upTo: checkpoint.clock, reason });
+      incomplete.push({ after: gap.watermark, upTo: latestLost(pipeline, checkpoint, runtime), reason });
       runtime.log.error('records were lost', { pipeline: pipeline.id, reason });
       runtime.metrics(pipeline.name, { lostGaps: 1 });
     }

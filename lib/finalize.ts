@@ -4,18 +4,24 @@ import {
   classifyGaps,
   isIdleByBroker,
   join,
+  markExpired,
   stopTruncated,
   storeListing,
   type Listing,
 } from './evidence.ts';
 import { refreshLive } from './live.ts';
+import { flushOutbox } from './outbox.ts';
 import { describe, type Pipeline } from './pipeline.ts';
+import { closeRetired } from './retired.ts';
+import { refreshRunning } from './running.ts';
 import { TidemarkError, isError } from './runtime/error.ts';
 import { retrying, type Retry } from './runtime/retry.ts';
 import { deadlineOf, type Context, type Runtime } from './runtime/runtime.ts';
+import { storeDeclaration } from './store/declaration.ts';
 import { readAll } from './store/drain.ts';
 import * as progress from './store/progress.ts';
 import type { Checkpoint, Registry } from './store/progress.ts';
+import { reportStuck } from './stuck.ts';
 import { formatInstant } from './time/instant.ts';
 import { lastEndHolding } from './window/geometry.ts';
 
@@ -63,16 +69,20 @@ function selected(event: unknown, pipelines: readonly Pipeline[]): readonly Pipe
   const known = pipelines.map((pipeline) => pipeline.name).join(', ');
   throw new TidemarkError(
     'BAD_EVENT',
-    `no pipeline of this function is named '${String(name)}'; expected one of ${known}`,
+    `no pipeline of this function is named '${typeof name === 'string' ? name : JSON.stringify(name)}'; expected one of ${known}`,
   );
 }
 
-async function finalizePipeline(pipeline: Pipeline, runtime: Runtime, retry: Retry): Promise<void> {
+/** Closes and emits one pipeline, of the code or restored from its stored declaration. */
+export async function finalizePipeline(pipeline: Pipeline, runtime: Runtime, retry: Retry): Promise<void> {
   const registry = await retrying(`close ${pipeline.id}`, retry, () => close(pipeline, runtime, retry));
   if (registry === NOTHING_YET) return;
+  if (registry.state === 'active') await storeDeclaration(pipeline, runtime.store, retry);
   const emitted = await emitWindows(pipeline, registry, runtime, retry);
   await refreshLive(pipeline, registry, runtime, retry);
+  await refreshRunning(pipeline, registry, runtime, retry);
   await collect(pipeline, registry.partitions, emitted, runtime, retry);
+  await flushOutbox(pipeline, registry, runtime, retry); // last: a sink that does not answer holds no window
 }
 
 /** No partition has joined, and the broker has none. */
@@ -95,8 +105,8 @@ async function close(
   const [item] = await readAll(store, [progress.registryKey(pipeline)], retry);
   const registry = item && progress.readRegistry(item);
   if (registry) progress.checkFingerprint(pipeline, registry, shape);
-  if (registry?.state === 'retired') return registry;
   const checkpoints = await readCheckpoints(pipeline, registry, runtime, retry);
+  if (registry?.state === 'retired') return await closeRetired(pipeline, registry, checkpoints, runtime);
   const now = clock.now();
 
   // Only after the checkpoints: an end offset asked earlier would call a partition idle that has moved on since.
@@ -112,6 +122,8 @@ async function close(
   if (listing) {
     await storeListing(pipeline, registry, listing.size, now, runtime);
     if (await stopTruncated(pipeline, checkpoints, listing, runtime)) return undefined;
+    if (await markExpired(pipeline, registry, checkpoints, listing, runtime)) return undefined;
+    await reportStuck(pipeline, registry, checkpoints, listing, runtime);
   }
   if (checkpoints.some((checkpoint) => checkpoint.gaps.some((gap) => gap.kind === 'unclassified'))) {
     try {
@@ -125,6 +137,7 @@ async function close(
     }
   }
 
+  if (pipeline.running) return registry; // nothing closes, so nobody has to be idle
   const idle = new Set<Checkpoint>();
   for (const checkpoint of checkpoints) {
     const offsets = listing?.get(checkpoint.partition);
@@ -132,9 +145,9 @@ async function close(
   }
   const target = targetOf(pipeline, checkpoints, idle, now);
   if (target <= registry.closed) return registry;
-  if (idle.size > 0 && clock.monotonic() - askedAt > EVIDENCE_MS) return undefined;
   for (const checkpoint of idle) {
     if (checkpoint.watermark >= target) continue;
+    if (clock.monotonic() - askedAt > EVIDENCE_MS) return undefined; // a raise before this one may have taken long
     // A delivery may be counted at this moment: then the version differs, and the partition was not idle.
     const outcome = await store.write({
       kind: 'update',

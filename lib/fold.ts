@@ -3,8 +3,10 @@ import { assert } from './runtime/error.ts';
 import type { Decoded } from './source/decode.ts';
 import { identityOf } from './source/identity.ts';
 import { keptLate, keptRejection } from './source/kept.ts';
+import { addRows, bytesOfRows } from './store/outbox.ts';
 import { addKept, addPartial, hasRoom, newDraft, sizeOf, sizeOfKept, type Draft, type Kept } from './store/draft.ts';
 import { NO_COUNTERS, addCounters, type Checkpoint, type Counters } from './store/progress.ts';
+import { ALL } from './store/segment.ts';
 import { advance, judge, type Verdict } from './window/verdict.ts';
 
 /** A prefix of a batch, ready to be committed in one transaction. */
@@ -38,9 +40,10 @@ export function fold(pipeline: Pipeline, from: Checkpoint, records: readonly Dec
   let tide = { clock: from.clock, watermark: from.watermark };
   let { maxTimestamp } = from;
   for (const decoded of records) {
-    const { record, instant, outputs } = decoded;
+    const { record, instant, outputs, rows = [] } = decoded;
     let fate = fateOf(pipeline, decoded, tide.watermark, verdictOf);
-    if (!hasRoom(draft, 'kept' in fate ? sizeOfKept(fate.kept) : sizeOf(pipeline, outputs))) {
+    const size = 'kept' in fate ? sizeOfKept(fate.kept) : sizeOf(pipeline, outputs);
+    if (!hasRoom(draft, size, bytesOfRows(rows))) {
       if (tally.records > 0) break;
       fate = {
         kind: 'rejected',
@@ -59,10 +62,12 @@ export function fold(pipeline: Pipeline, from: Checkpoint, records: readonly Dec
         break;
       case 'late':
         addKept(draft, 'late', fate.kept);
+        addRows(draft.outbox, rows, now);
         tally.pairsMissed += fate.missed * outputs.length;
         break;
       case 'counted':
         for (const { key, states } of outputs) addPartial(draft, fate.slice, fate.visibleFrom, key, states, pipeline);
+        addRows(draft.outbox, rows, now);
         tally.pairsCounted += fate.counted * outputs.length;
         tally.pairsMissed += fate.missed * outputs.length;
         break;
@@ -82,6 +87,7 @@ export function fold(pipeline: Pipeline, from: Checkpoint, records: readonly Dec
     next: last.offset + 1,
     // Late events and rejections do not count as life: a stream of nothing else must not hold results back.
     seen: counted > 0 || tide.clock > from.clock ? now : from.seen,
+    committedAt: now,
     maxTimestamp,
     last: { offset: last.offset, hash: identityOf(last) },
     counters: addCounters(from.counters, tally),
@@ -90,9 +96,13 @@ export function fold(pipeline: Pipeline, from: Checkpoint, records: readonly Dec
   return { checkpoint, draft, taken };
 }
 
+/** In the one window that never ends, whatever time the event says, if any. */
+const OVER_ALL_TIME: Fate = { kind: 'counted', slice: 0, visibleFrom: ALL, counted: 1, missed: 0 };
+
 /** Decides by the log and the stored watermark alone. */
 function fateOf(pipeline: Pipeline, decoded: Decoded, watermark: number, verdictOf: ReturnType<typeof judge>): Fate {
   const { instant, outputs, reason } = decoded;
+  if (pipeline.running && reason === undefined) return outputs.length === 0 ? { kind: 'filtered' } : OVER_ALL_TIME;
   if (reason !== undefined || instant === undefined) return { kind: 'rejected', kept: keptRejection(decoded) };
   if (outputs.length === 0) return { kind: 'filtered' };
   const verdict = verdictOf(instant, watermark);

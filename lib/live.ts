@@ -6,13 +6,14 @@ import { pagesOf, readAll } from './store/drain.ts';
 import { AFTER_SEGMENTS, rank, totalsOf } from './store/merge.ts';
 import * as progress from './store/progress.ts';
 import type { Registry } from './store/progress.ts';
-import { LIVE_ROWS, MAX_LIVE_ROWS, TRIGGER, liveId, rowOf, type Row } from './store/results.ts';
+import { TRIGGER, liveId, rowOf, type Row } from './store/results.ts';
 import { decodePartials, parseSegmentSort, partialsOf, type Partials } from './store/segment.ts';
-import { valueBytes } from './store/size.ts';
-import type { Item } from './store/store.ts';
+import { fitting } from './store/snapshot.ts';
+import { textOf, type Item } from './store/store.ts';
 import { formatInstant } from './time/instant.ts';
+import { isTriggerDue } from './time/trigger.ts';
 import { windowsOf, type Window } from './window/geometry.ts';
-import type { WindowKind } from './window/window.ts';
+import { LIVE_ROWS, MAX_LIVE_ROWS, type WindowKind } from './window/window.ts';
 
 /**
  * Refreshes the snapshots of open windows: for each kind that says `update`, at most once per trigger, and only what
@@ -41,18 +42,19 @@ async function refreshKind(
   const now = clock.now();
   const stored = new Map<string, Item>();
   for await (const items of pagesOf(store, { table: 'results', partition: liveId(pipeline, name) }, retry)) {
-    for (const item of items) stored.set(String(item['row_id']), item);
+    for (const item of items) stored.set(textOf(item, 'row_id'), item);
   }
   const trigger = stored.get(TRIGGER);
   stored.delete(TRIGGER);
-  if (trigger && now - Number(trigger['triggered_at']) < (kind.triggerMs ?? 0)) return;
+  if (trigger && !isTriggerDue(Number(trigger['triggered_at']), now, kind.triggerMs ?? 0)) return;
   // Versions before segments: what is counted in between is in the snapshot or changes the versions for the next one.
   const versions = await versionsOf(pipeline, registry, runtime, retry);
   // A finalize that was held up may have shown a window again that has closed since; nothing else would remove it.
-  const isLeft = [...stored.values()].some((item) => String(item['window_end']) <= (instant(registry.closed) ?? ''));
+  const isLeft = [...stored.values()].some((item) => textOf(item, 'window_end') <= (instant(registry.closed) ?? ''));
   if (trigger?.['versions'] === versions && !isLeft) return;
 
   const open = await mergeOpen(pipeline, registry, name, runtime, retry);
+  if (open.size === 0 && stored.size === 0) return; // nothing to show: the first event need not wait for a trigger
   const changed: WindowReport[] = [];
   for (const [start, { window, partials }] of open) {
     const report = reportOf(pipeline, registry, window, kind, partials);
@@ -73,7 +75,7 @@ async function refreshKind(
       versions,
       expires_at: Math.ceil((now + pipeline.retainMs) / 1000),
     };
-    const when = old ? [{ attribute: 'versions', equals: String(old['versions']) }] : [{ item: 'absent' as const }];
+    const when = old ? [{ attribute: 'versions', equals: textOf(old, 'versions') }] : [{ item: 'absent' as const }];
     // Refused: another finalize saw more, or the same, and has shown it.
     if ((await store.write({ kind: 'put', table: 'results', item, when })) === 'done') changed.push(report);
   }
@@ -88,7 +90,7 @@ async function refreshKind(
     kind: 'put',
     table: 'results',
     item,
-    when: trigger ? [{ attribute: 'versions', equals: String(trigger['versions']) }] : [{ item: 'absent' }],
+    when: trigger ? [{ attribute: 'versions', equals: textOf(trigger, 'versions') }] : [{ item: 'absent' }],
   });
 }
 
@@ -96,7 +98,7 @@ async function refreshKind(
 async function versionsOf(pipeline: Pipeline, registry: Registry, runtime: Runtime, retry: Retry): Promise<string> {
   const keys = registry.partitions.map((partition) => progress.checkpointKey(pipeline, partition));
   const items = await readAll(runtime.store, keys, retry);
-  const versions = items.map((item) => `${String(item['partition'])}=${String(item['version'])}`).sort();
+  const versions = items.map((item) => `${textOf(item, 'pk')}=${textOf(item, 'version')}`).sort();
   return [String(registry.closed), ...versions].join(' ');
 }
 
@@ -125,7 +127,7 @@ async function mergeOpen(
     } as const;
     for await (const items of pagesOf(runtime.store, query, retry)) {
       for (const item of items) {
-        const { slice, visibleFrom } = parseSegmentSort(String(item['sk']));
+        const { slice, visibleFrom } = parseSegmentSort(textOf(item, 'sk'));
         for (const window of windowsOf(geometry, slice)) {
           if (window.name !== name || window.end <= registry.closed || window.end < visibleFrom) continue;
           let entry = open.get(window.start);
@@ -161,16 +163,6 @@ function reportOf(
     incomplete: undefined,
   };
 }
-
-/** The first rows, as many as one item holds: keys may be long. */
-function fitting(rows: readonly Row[]): readonly Row[] {
-  let bytes = 0;
-  const end = rows.findIndex((row) => (bytes += valueBytes(row) + 1) > MAX_LIVE_BYTES);
-  return end === -1 ? rows : rows.slice(0, end);
-}
-
-/** Below the 400 KB of an item. */
-const MAX_LIVE_BYTES = 380_000;
 
 /** Whether a stored snapshot already shows this. */
 const sameResult = (old: Item, rows: readonly Row[], report: WindowReport): boolean =>

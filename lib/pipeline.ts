@@ -2,34 +2,65 @@ import { createHash } from 'node:crypto';
 import { accumulator, aggregateProblems, type Accumulator, type Aggregate } from './aggregate/aggregate.ts';
 import type { Decimal } from './aggregate/decimal.ts';
 import { TidemarkError } from './runtime/error.ts';
+import {
+  columnText,
+  sideOutputOf,
+  sideOutputProblems,
+  type LooseSideOutput,
+  type SideOutput,
+  type SideOutputOf,
+} from './sink/side-output.ts';
 import type { FieldsOf, Source, SourceOf } from './source/source.ts';
 import { parseDuration, type Duration } from './time/duration.ts';
+import { SHARDS } from './store/shard.ts';
 import { geometryOf, type Geometry } from './window/geometry.ts';
-import type { WindowKind } from './window/window.ts';
+import type { RunningKind, WindowKind } from './window/window.ts';
 
 /** Attributes of a result row that are ours; a group or an aggregate cannot have these names. */
 export const OWN_NAMES = ['window_id', 'row_id', 'rank', 'window_start', 'window_end', 'status', 'expires_at'] as const;
 type OwnName = (typeof OWN_NAMES)[number];
 
 /** What a pipeline says: one object, in the order the data flows. */
-export interface Declaration<Event, Groups extends string, Columns extends Record<string, Aggregate>> {
+export type Declaration<Event, Groups extends string, Columns extends Record<string, Aggregate>> = Common<
+  Event,
+  Groups,
+  Columns
+> &
+  (InWindows | OverAllTime);
+
+/** Windows in event time. */
+interface InWindows {
+  /** How far the watermark stays behind the greatest event time. No default: a hidden one would lose data. */
+  readonly watermark: Duration;
+  readonly windows: Readonly<Record<string, WindowKind>>;
+  /** A partition without anything that counts for this long, and nothing undelivered, is idle; 1 minute unless said. */
+  readonly idleAfter?: Duration;
+}
+
+/** One window that never ends: there is nothing to wait for, nothing is late and nothing expires but rejections. */
+interface OverAllTime {
+  readonly watermark?: never;
+  readonly windows: Readonly<Record<string, RunningKind>>;
+  readonly idleAfter?: never;
+}
+
+interface Common<Event, Groups extends string, Columns extends Record<string, Aggregate>> {
   readonly name: string;
   /** Raised by the author whenever a change would make old state mean something else. */
   readonly revision: number;
   readonly source: SourceOf<Event>;
-  /** How far the watermark stays behind the greatest event time. No default: a hidden one would lose data. */
-  readonly watermark: Duration;
   readonly groupBy: readonly [Groups, ...Groups[]];
-  readonly windows: Readonly<Record<string, WindowKind>>;
   readonly aggregate: Columns;
   /** Rows are sorted by this column, descending; ties by key in UTF-8 byte order. */
   readonly orderBy: keyof Columns & string;
-  /** How long results, late events and rejections are kept after they are written. */
+  /** How long results, late events and rejections are kept after they are written; running totals are kept for ever. */
   readonly retain: Duration;
-  /** A partition without anything that counts for this long, and nothing undelivered, is idle; 1 minute unless said. */
-  readonly idleAfter?: Duration;
   /** How far an event time may lie beyond the record's trusted Kafka timestamp; 5 minutes unless said. */
   readonly maxFuture?: Duration;
+  /** A partition with undelivered records that commits none for this long is reported as stuck; 10 minutes unless said. */
+  readonly stuckAfter?: Duration;
+  /** Events that also go to Parquet files at SINK_URL, each exactly once. */
+  readonly sideOutput?: SideOutputOf<NoInfer<Event>>;
 }
 
 /** A pipeline ready to run. Identified in storage as `id`. */
@@ -41,7 +72,10 @@ export interface Pipeline {
   readonly source: Source;
   readonly delayMs: number;
   readonly groupBy: readonly string[];
+  /** Windows in event time; none when the totals are running. */
   readonly geometry: Geometry;
+  /** The one window over all time; undefined when there are windows in event time. */
+  readonly running: Running | undefined;
   readonly columns: readonly string[];
   readonly aggregates: readonly Aggregate[];
   readonly accumulators: readonly Accumulator[];
@@ -50,9 +84,14 @@ export interface Pipeline {
   readonly retainMs: number;
   readonly idleAfterMs: number;
   readonly maxFutureMs: number;
+  readonly stuckAfterMs: number;
+  readonly sideOutput: SideOutput | undefined;
   /** Short hash of `describe(pipeline).shape`: everything that shapes stored state or results. */
   readonly fingerprint: string;
 }
+
+/** A running window and the name it was declared under. */
+export type Running = RunningKind & { readonly name: string };
 
 type Numeric<Event> = FieldsOf<Event, number | bigint | Decimal | null | undefined>;
 type Text<Event> = FieldsOf<Event, string | null | undefined>;
@@ -93,9 +132,11 @@ export function pipeline<
     revision: declared.revision,
     id: `${declared.name}@${declared.revision}`,
     source: declared.source,
-    delayMs: parseDuration(declared.watermark) ?? 0,
+    // A watermark that far behind never moves: nothing is late for a window that never ends.
+    delayMs: parseDuration(declared.watermark ?? '') ?? Number.POSITIVE_INFINITY,
     groupBy: declared.groupBy,
-    geometry: geometryOf(declared.windows),
+    geometry: geometryOf(inEventTime(declared.windows)),
+    running: runningOf(declared.windows),
     columns,
     aggregates,
     accumulators: aggregates.map(accumulator),
@@ -103,6 +144,8 @@ export function pipeline<
     retainMs: parseDuration(declared.retain) ?? 0,
     idleAfterMs: parseDuration(declared.idleAfter ?? '1 minute') ?? 0,
     maxFutureMs: parseDuration(declared.maxFuture ?? '5 minutes') ?? 0,
+    stuckAfterMs: parseDuration(declared.stuckAfter ?? '10 minutes') ?? 0,
+    sideOutput: declared.sideOutput && sideOutputOf(declared.sideOutput),
   };
   return Object.freeze({ ...withoutFingerprint, fingerprint: hash(shapeOf(withoutFingerprint)) });
 }
@@ -122,7 +165,7 @@ export interface Description {
 export type Shape = Readonly<Record<string, string>>;
 
 export function describe(pipeline: Pipeline): Description {
-  const { source } = pipeline;
+  const { source, sideOutput } = pipeline;
   return {
     name: pipeline.name,
     revision: pipeline.revision,
@@ -133,22 +176,45 @@ export function describe(pipeline: Pipeline): Description {
       maxBatch: source.maxBatch,
       timestamps: source.timestamps,
       wallClockGuard: source.wallClockGuard,
-      delayMs: pipeline.delayMs,
+      ...(!pipeline.running && { delayMs: pipeline.delayMs, idleAfterMs: pipeline.idleAfterMs }),
       retainMs: pipeline.retainMs,
-      idleAfterMs: pipeline.idleAfterMs,
       maxFutureMs: pipeline.maxFutureMs,
+      stuckAfterMs: pipeline.stuckAfterMs,
+      ...(sideOutput && {
+        'side output rolls at rows': sideOutput.rollRows,
+        'side output rolls at bytes': sideOutput.rollBytes,
+        'side output rolls at age, ms': sideOutput.rollAgeMs,
+      }),
       ...Object.fromEntries(
-        [...pipeline.geometry.kinds].flatMap(([name, { triggerMs }]) =>
-          triggerMs === undefined ? [] : [[`trigger of ${name}, ms`, triggerMs]],
-        ),
+        triggersOf(pipeline).map(([name, triggerMs]) => [`trigger of ${name}, ms`, triggerMs]),
       ),
     },
   };
 }
 
+/** The windows that are shown while they are open, and the shortest time between two refreshes of each, ms. */
+export const triggersOf = ({ geometry, running }: Pick<Pipeline, 'geometry' | 'running'>): [string, number][] => [
+  ...[...geometry.kinds].flatMap(([name, { triggerMs }]): [string, number][] =>
+    triggerMs === undefined ? [] : [[name, triggerMs]],
+  ),
+  ...(running ? [[running.name, running.triggerMs] as [string, number]] : []),
+];
+
+type Windows = Readonly<Record<string, WindowKind | RunningKind>>;
+
+const inEventTime = (windows: Windows): Record<string, WindowKind> =>
+  Object.fromEntries(
+    Object.entries(windows).flatMap(([name, kind]) => (kind.kind === 'running' ? [] : [[name, kind]])),
+  );
+
+function runningOf(windows: Windows): Running | undefined {
+  const [found] = Object.entries(windows).flatMap(([name, kind]) => (kind.kind === 'running' ? [{ ...kind, name }] : []));
+  return found;
+}
+
 /** One line per thing whose change would make stored state mean something else. */
 function shapeOf(pipeline: Omit<Pipeline, 'fingerprint'>): Shape {
-  const { source, geometry } = pipeline;
+  const { source, geometry, running, sideOutput } = pipeline;
   const kinds = [...geometry.kinds].sort(([a], [b]) => (a < b ? -1 : 1)); // their order means nothing
   const windows = kinds.map(([name, { kind, sizeMs, everyMs, offsetMs, emit, top }]) => [
     `window ${name}`,
@@ -165,8 +231,10 @@ function shapeOf(pipeline: Omit<Pipeline, 'fingerprint'>): Shape {
     steps: source.steps.map((step) => `${step.kind} ${step.name}`).join(', '),
     groupBy: pipeline.groupBy.join(', '),
     ...Object.fromEntries([...windows, ...aggregates]),
+    ...(running && { [`window ${running.name}`]: `running over ${SHARDS} shards, top ${running.top}` }),
     columns: pipeline.columns.join(', '), // stored states are in this order
     orderBy: pipeline.columns[pipeline.orderBy] ?? '',
+    ...(sideOutput && { [`side output ${sideOutput.name}`]: sideOutput.columns.map(columnText).join(', ') }),
     storedFormat: String(STORED_FORMAT),
   };
 }
@@ -185,8 +253,9 @@ const WINDOW_NAME = /^[a-z0-9][a-z0-9-]{0,30}$/;
 const TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
 const YEAR_MS = 365 * 86_400_000;
 
-type Loose = Omit<Declaration<never, string, Readonly<Record<string, Aggregate>>>, 'source'> & {
+type Loose = Omit<Declaration<never, string, Readonly<Record<string, Aggregate>>>, 'source' | 'sideOutput'> & {
   readonly source: Source;
+  readonly sideOutput?: LooseSideOutput;
 };
 
 function problemsOf(declared: Loose): string[] {
@@ -194,7 +263,10 @@ function problemsOf(declared: Loose): string[] {
   const expect = (holds: boolean, problem: string) => {
     if (!holds) problems.push(problem);
   };
-  const { name, revision, source, groupBy, windows, aggregate, orderBy } = declared;
+  const { name, revision, source, groupBy, aggregate, orderBy } = declared;
+  const windows: Windows = declared.windows;
+  const kinds = Object.values(windows);
+  const isRunning = kinds.some(({ kind }) => kind === 'running');
   expect(NAME.test(name), `name is '${name}'; expected lower-case letters, digits and '-', a letter first, at most 63`);
   expect(Number.isInteger(revision) && revision >= 1, `revision is ${revision}; expected a whole number from 1`);
   expect(TOPIC.test(source.topic), `topic is '${source.topic}'; expected 1 to 249 letters, digits, '.', '_' or '-'`);
@@ -212,11 +284,21 @@ function problemsOf(declared: Loose): string[] {
     new Set(stepNames).size === stepNames.length,
     `steps are named ${stepNames.join(', ')}; every step needs its own name`,
   );
+  expect(
+    !isRunning || kinds.length === 1,
+    `windows has a running one among ${kinds.length}; a pipeline has windows in event time or exactly one running window: declare a second pipeline on the same topic`,
+  );
+  if (isRunning) {
+    for (const what of ['watermark', 'idleAfter'] as const) {
+      expect(declared[what] === undefined, `${what} is '${declared[what]}'; a running window waits for nothing: leave it out`);
+    }
+  }
   for (const [what, text, leastMs] of [
-    ['watermark', declared.watermark, 0],
+    ...(isRunning ? [] : ([['watermark', declared.watermark ?? 'missing', 0]] as const)),
     ['retain', declared.retain, 60_000],
     ['idleAfter', declared.idleAfter ?? '1 minute', 1000],
     ['maxFuture', declared.maxFuture ?? '5 minutes', 0],
+    ['stuckAfter', declared.stuckAfter ?? '10 minutes', 1000],
   ] as const) {
     const ms = parseDuration(text);
     expect(
@@ -239,6 +321,7 @@ function problemsOf(declared: Loose): string[] {
   for (const column of names.filter((column) => own.includes(column))) {
     problems.push(`column '${column}' is a name of ours; rename the field in a map step`);
   }
+  if (declared.sideOutput) problems.push(...sideOutputProblems(declared.sideOutput));
   expect(columns.includes(orderBy), `orderBy is '${orderBy}'; expected one of ${columns.join(', ')}`);
   return problems;
 }

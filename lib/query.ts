@@ -12,7 +12,8 @@ import type { Window } from './window/geometry.ts';
 
 /** A row and its place in the whole window, from 1. */
 export interface RankedRow {
-  readonly rank: number;
+  /** Undefined where one group of running totals was read directly. */
+  readonly rank: number | undefined;
   readonly row: Row;
 }
 

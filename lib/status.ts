@@ -1,6 +1,6 @@
 import type { Pipeline } from './pipeline.ts';
 import { checkpointsOf, registryOf, watermarkOf, type Reader } from './reader.ts';
-import { NEVER, NO_COUNTERS, addCounters, type Checkpoint, type Counters, type Gap } from './store/progress.ts';
+import { NEVER, NO_COUNTERS, addCounters, type Checkpoint, type Counters, type Gap, type Registry } from './store/progress.ts';
 import { windowsAfter } from './store/slices.ts';
 import { nextEndAfter, type Window } from './window/geometry.ts';
 
@@ -37,6 +37,8 @@ export interface PartitionStatus {
   readonly watermark: number;
   /** Wall time of the last commit that counted an event or moved the clock. */
   readonly seen: number;
+  /** Since when it has undelivered records and makes no progress, wall time; undefined when it does. */
+  readonly stuckSince: number | undefined;
   readonly counters: Counters;
   readonly gaps: readonly Gap[];
 }
@@ -84,7 +86,9 @@ export async function status(
     watermark,
     closed,
     emitted: registry?.emitted ?? NEVER,
-    partitions: numbers.map((partition) => partitionStatus(partition, known.get(partition), ends?.get(partition))),
+    partitions: numbers.map((partition) =>
+      partitionStatus(partition, registry, known.get(partition), ends?.get(partition)),
+    ),
     counters: checkpoints.map(({ counters }) => counters).reduce((a, b) => addCounters(a, b), NO_COUNTERS),
     windows: [...pipeline.geometry.kinds.keys()].map((name) =>
       kindStatus(
@@ -103,15 +107,23 @@ const NEW_PARTITION = {
   clock: NEVER,
   watermark: NEVER,
   seen: NEVER,
+  committedAt: NEVER,
   counters: NO_COUNTERS,
   gaps: [],
 } as const;
 
-function partitionStatus(partition: number, found: Checkpoint | undefined, end: number | undefined): PartitionStatus {
-  const { state, clock, watermark, seen, counters, gaps } = found ?? NEW_PARTITION;
+function partitionStatus(
+  partition: number,
+  registry: Registry | undefined,
+  found: Checkpoint | undefined,
+  end: number | undefined,
+): PartitionStatus {
+  const { state, clock, watermark, seen, committedAt, counters, gaps } = found ?? NEW_PARTITION;
   const next = found?.next;
   const lag = next === undefined || end === undefined ? undefined : Math.max(0, end - next);
-  return { partition, state, reason: found?.reason, next, end, lag, clock, watermark, seen, counters, gaps };
+  // What `finalize` found is over once something was committed.
+  const stuckSince = registry?.stuck.find((one) => one.partition === partition && one.since >= committedAt)?.since;
+  return { partition, state, reason: found?.reason, next, end, lag, clock, watermark, seen, stuckSince, counters, gaps };
 }
 
 function kindStatus(

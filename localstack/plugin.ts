@@ -63,8 +63,9 @@ export default class LocalEvents {
         ({ functionKey, input }) => selected(Object(input)['pipeline']) && (wanted?.includes(functionKey) ?? true),
       );
       this.wrapOffline();
-      this.world = await this.startWorld(readSettings(process.env, serviceDir));
-      this.setEnvironment(this.world);
+      const settings = readSettings(process.env, serviceDir);
+      this.world = await this.startWorld(settings);
+      this.setEnvironment(this.world, settings);
       for (const key of service.getAllFunctions()) {
         const declaration = service.getFunction(key);
         declaration.events = declaration.events.filter((event) => !('schedule' in event));
@@ -99,12 +100,13 @@ export default class LocalEvents {
   }
 
   /** What the functions find on AWS by their role, their region and `serverless.yml`. */
-  private setEnvironment({ brokers, dynamodbEndpoint }: World): void {
+  private setEnvironment({ brokers, dynamodbEndpoint }: World, { sinkUrl }: WorldSettings): void {
     const { provider } = this.serverless.service;
     provider.environment = {
       ...provider.environment,
       KAFKA_BROKERS: brokers,
       KAFKA_AUTH: 'none', // the poller knows no other
+      SINK_URL: sinkUrl,
     };
     const { host = 'localhost', lambdaPort = 3002 } = this.offlineOptions();
     process.env['AWS_ENDPOINT_URL_DYNAMODB'] = dynamodbEndpoint;

@@ -18,6 +18,8 @@ export interface WorldSettings {
   readonly lambdaPort: number;
   /** Where state, logs and the list of our processes live; `--fresh` clears it. */
   readonly data: string;
+  /** Where files of side outputs go. */
+  readonly sinkUrl: string;
   /** Where downloads live, shared by every clone. */
   readonly cache: string;
   /** Root of another Maven repository, for companies with a mirror. */
@@ -58,6 +60,7 @@ export function readSettings(env: NodeJS.ProcessEnv, project: string): WorldSett
     problems.push(`TIDEMARK_MAVEN_ROOT: a URL is wanted, found '${mavenRoot}'`);
   }
 
+  const data = resolve(project, text('TIDEMARK_DATA') ?? '.tidemark');
   const settings = {
     project,
     ...(brokers && { brokers }),
@@ -66,7 +69,8 @@ export function readSettings(env: NodeJS.ProcessEnv, project: string): WorldSett
     controllerPort: port('KAFKA_CONTROLLER_PORT', 9093),
     dynamodbPort: port('DYNAMODB_PORT', 8000),
     lambdaPort: port('LAMBDA_PORT', 3002),
-    data: resolve(project, text('TIDEMARK_DATA') ?? '.tidemark'),
+    data,
+    sinkUrl: text('SINK_URL') ?? `file:${join(data, 'sink')}`,
     cache: resolve(text('TIDEMARK_CACHE') ?? join(text('XDG_CACHE_HOME') ?? join(homedir(), '.cache'), 'tidemark')),
     ...(mavenRoot && { mavenRoot }),
     env,

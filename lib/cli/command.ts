@@ -1,6 +1,7 @@
 import type { Pipeline } from '../pipeline.ts';
 import type { Reader } from '../reader.ts';
 import type { Clock } from '../runtime/clock.ts';
+import type { Sink } from '../sink/sink.ts';
 import { isError } from '../runtime/error.ts';
 import { oneOf, parseCommand, usageError } from './arguments.ts';
 
@@ -12,6 +13,8 @@ export interface Connection {
   reader(): Reader;
   /** End offsets of a topic by partition; undefined when there is no broker to ask, or it does not answer. */
   endsOf(topic: string): Promise<ReadonlyMap<number, number> | undefined>;
+  /** Where files of side outputs go; undefined when SINK_URL says nothing. */
+  openSink?(): Promise<Sink | undefined>;
   close(): void;
 }
 
@@ -24,6 +27,8 @@ export interface Terminal {
   readonly colour: boolean;
   /** Whether results can be redrawn in place. */
   readonly isInteractive: boolean;
+  /** Asks a question and gives the line that is typed; undefined when nobody sits at a terminal. */
+  readonly ask?: ((question: string) => Promise<string>) | undefined;
   /** Aborted when the user has seen enough: by Ctrl-C, or because nobody reads on. */
   readonly signal: AbortSignal;
 }
@@ -42,14 +47,17 @@ export interface Command {
   /** One line for the list of commands. */
   readonly summary: string;
   readonly help: string;
-  /** @throws TidemarkError BAD_ARGUMENTS for a command line that makes no sense. */
-  readonly run: (args: readonly string[], world: World) => Promise<void>;
+  /**
+   * @returns an exit code; 0 when nothing is returned.
+   * @throws TidemarkError BAD_ARGUMENTS for a command line that makes no sense.
+   */
+  readonly run: (args: readonly string[], world: World) => Promise<number | void>;
 }
 
 /**
  * Runs a command line.
  *
- * @returns the exit code: 0 done, 1 it failed, 2 the command line makes no sense.
+ * @returns the exit code: 0 done, 1 it failed, 2 the command line makes no sense, 3 `plan` found what would be refused.
  */
 export async function runCommand(args: readonly string[], commands: readonly Command[], world: World): Promise<number> {
   const { terminal } = world;
@@ -69,8 +77,8 @@ export async function runCommand(args: readonly string[], commands: readonly Com
       return 0;
     }
     const command = oneOf('command', name, byName);
-    if (rest.includes('--help') || rest.includes('-h')) terminal.write(command.help);
-    else await command.run(rest, world);
+    if (!rest.includes('--help') && !rest.includes('-h')) return (await command.run(rest, world)) ?? 0;
+    terminal.write(command.help);
     return 0;
   } catch (error) {
     terminal.note(`tidemark: ${error instanceof Error ? error.message : String(error)}`);
@@ -88,7 +96,7 @@ const GLOBAL_OPTIONS = {
 const commandOf = (name: string, commands: readonly Command[]): string =>
   commands.some((command) => command.name === name) ? `${name} ` : '';
 
-const overview = (commands: readonly Command[]): string => `Shows what Tidemark has counted.
+const overview = (commands: readonly Command[]): string => `Shows what Tidemark has counted, and operates it.
 
   npx tidemark <command> [options]
 
@@ -100,5 +108,5 @@ ${commands.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\
 Tables are looked for where AWS_ENDPOINT_URL_DYNAMODB says; else in the local world that npm start runs; else on AWS,
 if the environment says region, profile or credentials. Names: BUCKETS_TABLE, PROGRESS_TABLE and RESULTS_TABLE, or
 tidemark-<STAGE>-buckets and so on, STAGE being dev unless set. KAFKA_BROKERS tells status whom to ask for the lag.
-Exit code: 0 done, 1 it failed, 2 the command line makes no sense.
+Exit code: 0 done, 1 it failed, 2 the command line makes no sense, 3 plan found a pipeline that would not be counted.
 `;

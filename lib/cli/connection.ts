@@ -48,6 +48,8 @@ export function connect(env: Environment, project: string, pipelines: readonly P
       return { store, retry: { clock, random: () => 0.5, deadline, tries: TRIES } };
     },
     endsOf: (topic) => endsOf(topic, brokers, kafkaAuth(config)),
+    // Loaded only when it is needed, as the client of S3 is large.
+    openSink: async () => config.sink && (await import('../sink/sink.ts')).sinkAt(config.sink),
     close: () => client.destroy(),
   };
 }
@@ -111,7 +113,7 @@ interface Claim {
 
 const UNANSWERED = /ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|TimeoutError/;
 
-/** A store for reading whose errors say where it is, and what to do when nobody answers. */
+/** A store whose errors say where it is, and what to do when nobody answers. */
 function explained(store: Store, where: string, isLocal: boolean): Store {
   const explain = async <T>(ask: () => Promise<T>): Promise<T> => {
     try {
@@ -128,6 +130,8 @@ function explained(store: Store, where: string, isLocal: boolean): Store {
     ...store,
     read: (keys) => explain(() => store.read(keys)),
     query: (query): Promise<Page> => explain(() => store.query(query)),
+    write: (write) => explain(() => store.write(write)),
+    transact: (writes) => explain(() => store.transact(writes)),
   };
 }
 

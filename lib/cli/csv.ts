@@ -12,14 +12,17 @@ export const csvRows = (pipeline: Pipeline, { window, status, rows }: WindowResu
   rows
     .map(({ rank, row }) =>
       line([
-        formatInstant(window.start),
-        formatInstant(window.end),
+        boundText(window.start),
+        boundText(window.end),
         status,
         rank,
         ...columnsOf(pipeline).map((column) => row[column]),
       ]),
     )
     .join('');
+
+/** Running totals have no bounds. */
+const boundText = (at: number): string | undefined => (Number.isFinite(at) ? formatInstant(at) : undefined);
 
 /** @source RFC 4180: fields with commas, quotes or line breaks are quoted, lines end with CRLF. */
 const line = (values: readonly (Value | undefined)[]): string => `${values.map(field).join(',')}\r\n`;

@@ -30,10 +30,10 @@ export interface ResultsDocument {
 }
 
 export interface WindowDocument {
-  /** Inclusive. */
-  readonly window_start: string;
-  /** Exclusive. */
-  readonly window_end: string;
+  /** Inclusive; null when the totals are running. */
+  readonly window_start: string | null;
+  /** Exclusive; null when the totals are running. */
+  readonly window_end: string | null;
   /** `final` never changes; `closing` neither, but is not all written yet; `open` still may. */
   readonly status: WindowResult['status'];
   /** The pipeline's watermark when the result was made. */
@@ -44,7 +44,7 @@ export interface WindowDocument {
   readonly totals: Row;
   /** Why the result may lack records; null when it does not. */
   readonly incomplete: string | null;
-  /** In rank order: `rank` in the whole window, then every column; a null group is null. */
+  /** In rank order: `rank` in the whole window (null where one group of running totals was read directly), then every column; a null group is null. */
   readonly rows: readonly Row[];
 }
 
@@ -61,13 +61,14 @@ export const resultsDocument = (
   columns: columnsOf(pipeline),
   order_by: pipeline.columns[pipeline.orderBy] ?? '',
   windows: results.map(({ window, status, watermark, keys, totals, incomplete, rows }) => ({
-    ...boundsOf(window),
+    window_start: instantText(window.start),
+    window_end: instantText(window.end),
     status,
     watermark: instantText(watermark),
     key_count: keys,
     totals: withAll(pipeline.columns, totals),
     incomplete: incomplete ?? null,
-    rows: rows.map(({ rank, row }) => ({ rank, ...withAll(columnsOf(pipeline), row) })),
+    rows: rows.map(({ rank, row }) => ({ rank: rank ?? null, ...withAll(columnsOf(pipeline), row) })),
   })),
 });
 
@@ -124,9 +125,11 @@ export interface PartitionDocument {
   readonly watermark: string | null;
   /** Wall time of the last commit that counted an event or moved the clock. */
   readonly seen: string | null;
+  /** Since when it has undelivered records and makes no progress, wall time; null when it does. */
+  readonly stuck_since: string | null;
   readonly counters: CountersDocument;
-  /** Offsets `[from, to)` that were not counted. */
-  readonly gaps: readonly { readonly from: number; readonly to: number; readonly kind: string }[];
+  /** Offsets `[from, to)` that were not counted; `reason` where a person skipped them. */
+  readonly gaps: readonly { readonly from: number; readonly to: number; readonly kind: string; readonly reason: string | null }[];
 }
 
 export interface KindDocument {
@@ -185,8 +188,9 @@ const partitionDocument = (status: PartitionStatus): PartitionDocument => ({
   clock: instantText(status.clock),
   watermark: instantText(status.watermark),
   seen: instantText(status.seen),
+  stuck_since: instantText(status.stuckSince ?? Number.NEGATIVE_INFINITY),
   counters: countersDocument(status.counters),
-  gaps: status.gaps.map(({ from, to, kind }) => ({ from, to, kind })),
+  gaps: status.gaps.map(({ from, to, kind, reason = null }) => ({ from, to, kind, reason })),
 });
 
 const kindDocument = ({ name, open, oldest, next, eventTimeLeftMs, wallTimeLeftMs }: KindStatus): KindDocument => ({

@@ -1,12 +1,18 @@
 /** `npx tidemark`: what tidemark.mjs runs once it has found a Node that reads TypeScript. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline/promises';
 import { pipelines as declared } from '../pipelines/index.ts';
 import { systemClock } from '../runtime/clock.ts';
+import { activateCommand } from './activate.ts';
 import { runCommand, type World } from './command.ts';
 import { late, rejected } from './kept.ts';
 import { pipelines } from './pipelines.ts';
+import { planCommand } from './plan.ts';
+import { resetCommand } from './reset.ts';
 import { results } from './results.ts';
+import { retireCommand } from './retire.ts';
+import { skipCommand } from './skip.ts';
 import { statusCommand } from './status.ts';
 
 const project = join(import.meta.dirname, '..', '..');
@@ -35,13 +41,27 @@ const world: World = {
     note: (text) => stderr.write(`${text}\n`),
     colour: hasColour(),
     isInteractive: stdout.isTTY,
+    ask: process.stdin.isTTY && stdout.isTTY ? ask : undefined,
     signal: enough.signal,
   },
   // Loaded only when it is needed: the AWS SDK takes longer than all the rest.
   connect: async () => (await import('./connection.ts')).connect(env, project, declared, systemClock),
 };
 
-process.exitCode = await runCommand(process.argv.slice(2), [results, statusCommand, late, rejected, pipelines], world);
+const commands = [
+  ...[results, statusCommand, late, rejected, pipelines],
+  ...[planCommand, retireCommand, activateCommand, skipCommand, resetCommand],
+];
+process.exitCode = await runCommand(process.argv.slice(2), commands, world);
+
+async function ask(question: string): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: stdout });
+  try {
+    return await terminal.question(question, { signal: enough.signal });
+  } finally {
+    terminal.close();
+  }
+}
 
 /** @source https://no-color.org and https://force-color.org */
 function hasColour(): boolean {

@@ -2,7 +2,7 @@ import type { Pipeline } from '../pipeline.ts';
 import type { Selection } from '../query.ts';
 import { formatInstant, isInstant, parseInstant } from '../time/instant.ts';
 import { floorTo, type Window } from '../window/geometry.ts';
-import type { WindowKind } from '../window/window.ts';
+import type { RunningKind, WindowKind } from '../window/window.ts';
 import { assertNoMore, countOf, oneOf, parseCommand, pipelineNamed, usageError } from './arguments.ts';
 
 /** What `results` is asked for. */
@@ -47,14 +47,21 @@ export function readResultsArguments(args: readonly string[], pipelines: readonl
   ] as const) {
     if (values[a] !== undefined && values[b] !== undefined) throw usageError(`--${a} and --${b} exclude each other`);
   }
-  if (values.csv && values.open && values.follow)
-    throw usageError('--csv does not go with --open --follow; use --json');
   const [pipelineName, windowName, ...extra] = positionals;
   assertNoMore('results', extra);
   const pipeline = pipelineNamed(pipelineName, pipelines);
-  const { kinds } = pipeline.geometry;
+  const { running } = pipeline;
+  const kinds = new Map<string, WindowKind | RunningKind>(
+    running ? [[running.name, running]] : pipeline.geometry.kinds,
+  );
   const name = windowName ?? (kinds.size === 1 ? [...kinds.keys()][0] : undefined);
   const kind = oneOf(`window of ${pipeline.name}`, name, kinds);
+  if (values.csv && values.follow && (values.open || running))
+    throw usageError('--csv does not go with --follow of open windows; use --json');
+  for (const option of ['window', 'windows'] as const) {
+    if (running && values[option] !== undefined)
+      throw usageError(`${name} of ${pipeline.name} is one window over all time; --${option} does not go with it`);
+  }
   const key = values.key && keyOf(values.key, pipeline);
   const format = values.json ? 'json' : values.csv ? 'csv' : 'table';
   const isOpen = values.open ?? false;
@@ -63,7 +70,10 @@ export function readResultsArguments(args: readonly string[], pipelines: readonl
   return {
     pipeline,
     name: name ?? '',
-    window: values.window === undefined ? undefined : windowStarting(values.window, name ?? '', kind),
+    window:
+      values.window === undefined || kind.kind === 'running'
+        ? undefined
+        : windowStarting(values.window, name ?? '', kind),
     isOpen,
     isFollowing: values.follow ?? false,
     windows: countOf('--windows', values.windows) ?? otherwise,

@@ -25,7 +25,7 @@ export function printer(asked: Asked, terminal: Terminal): Printer {
 
 /** One document; while following, one a line: each window that closed, or each state of all open ones. */
 function jsonPrinter({ pipeline, name, isFollowing, isOpen }: Asked, { write }: Terminal): Printer {
-  const isOneByOne = isFollowing && !isOpen;
+  const isOneByOne = isFollowing && !isOpen && !pipeline.running;
   let results: WindowResult[] = [];
   return {
     begin: () => {
@@ -69,16 +69,16 @@ function keyPrinter({ pipeline, isFollowing, isOpen, selection }: Asked, termina
   const { write, note, isInteractive } = terminal;
   const columns = columnsOf(pipeline);
   const headings = ['window start, UTC', 'status', 'rank', ...columns];
-  const isOneByOne = isFollowing && !isOpen;
+  const isOneByOne = isFollowing && !isOpen && !pipeline.running;
   let results: WindowResult[] = [];
   let isHeaded = false;
   const print = (): void => {
     const rows = results.flatMap(({ window, status, rows }) => rows.map((ranked) => ({ window, status, ...ranked })));
     if (rows.length === 0) return;
     const cells = rows.map(({ window, status, rank, row }) => [
-      timeText(window.start),
+      Number.isFinite(window.end) ? timeText(window.start) : 'over all time',
       status,
-      String(rank),
+      rank === undefined ? '-' : String(rank),
       ...columns.map((column) => cellText(row[column])),
     ]);
     const right = [false, false, true, ...columns.map((column) => rows.some(({ row }) => isNumber(row[column])))];

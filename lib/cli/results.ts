@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { finalWindows, openWindows, windowAt, type WindowResult } from '../query.ts';
 import { checkpointsOf, registryOf, type Reader } from '../reader.ts';
 import { isError } from '../runtime/error.ts';
+import { lastRefreshed, runningTotals } from '../running-query.ts';
 import type { Command, Connection, World } from './command.ts';
 import { readResultsArguments, type Asked } from './results-arguments.ts';
 import { printer, type Printer } from './results-printer.ts';
@@ -17,6 +18,9 @@ const HELP = `Prints the rows of windows, in rank order.
   npx tidemark results telegram 10m --open --windows 1      the newest open window, merged at this moment
   npx tidemark results telegram 1m --follow                 each window as it closes, until Ctrl-C
   npx tidemark results telegram 1m --csv > minutes.csv
+  npx tidemark results tweets                               running totals, as last refreshed
+  npx tidemark results tweets --open --limit 1000           merged at this moment, however many there are
+  npx tidemark results tweets --key word=hello              one total, read directly
 
   --window START      the window that starts then: ISO 8601, UTC unless it says a zone, or seconds since the epoch
   --windows N         at most N windows, newest first
@@ -61,7 +65,10 @@ async function show(asked: Asked, connection: Connection, print: Printer, world:
 async function* windowsOf(asked: Asked, reader: Reader): AsyncGenerator<WindowResult> {
   const { pipeline, name, window, isOpen, windows, selection } = asked;
   const options = { ...selection, ...(windows !== undefined && { windows }) };
-  if (isOpen) yield* openWindows(reader, pipeline, name, options);
+  if (pipeline.running) {
+    const totals = await runningTotals(reader, pipeline, pipeline.running, isOpen, selection);
+    if (totals) yield totals;
+  } else if (isOpen) yield* openWindows(reader, pipeline, name, options);
   else if (window === undefined) yield* finalWindows(reader, pipeline, name, options);
   else {
     const result = await windowAt(reader, pipeline, window, selection);
@@ -71,6 +78,8 @@ async function* windowsOf(asked: Asked, reader: Reader): AsyncGenerator<WindowRe
 
 async function nothing({ pipeline, name, isOpen }: Asked, reader: Reader, where: string): Promise<string> {
   if (!(await registryOf(reader, pipeline))) return `${pipeline.id} has not counted anything yet, at ${where}`;
+  if (pipeline.running)
+    return `${name} of ${pipeline.name} has not been refreshed yet; --open merges what is counted so far`;
   if (isOpen) return `no ${name} window of ${pipeline.name} is open: all that was counted is final`;
   return `no ${name} window of ${pipeline.name} is closed yet; --open shows what is counted so far, status when the next closes`;
 }
@@ -80,7 +89,7 @@ const EVERY_MS = 2_000;
 /** Looks again until the user stops it; an unreachable store is said once, until it answers again. */
 async function follow(asked: Asked, world: World, connection: Connection, print: Printer): Promise<void> {
   const { terminal } = world;
-  const look = asked.isOpen ? openChanges(asked, print) : newlyClosed(asked, print);
+  const look = asked.isOpen || asked.pipeline.running ? openChanges(asked, print) : newlyClosed(asked, print);
   let isFirst = true;
   let isReachable = true;
   do {
@@ -142,9 +151,12 @@ function openChanges(asked: Asked, print: Printer): Look {
 }
 
 /** Changes whenever something is counted or closed: a small read, so that nothing is merged in vain. */
-async function stateOf({ pipeline }: Asked, reader: Reader): Promise<string> {
+async function stateOf({ pipeline, isOpen, selection }: Asked, reader: Reader): Promise<string> {
   const registry = await registryOf(reader, pipeline);
   if (!registry) return 'new';
   const checkpoints = await checkpointsOf(reader, pipeline, registry);
+  // Running totals are shown as last refreshed unless merged at this moment, or read directly.
+  const isStored = pipeline.running && !isOpen && !selection.key;
+  if (isStored) return (await lastRefreshed(reader, pipeline, pipeline.running))?.versions ?? 'counted';
   return [registry.closed, registry.emitted, ...checkpoints.map(({ version }) => version)].join(' ');
 }

@@ -70,9 +70,9 @@ const positions = (partitions: readonly PartitionStatus[]): string[] =>
   grid(
     [
       ['partition', 'state', 'next', 'lag', 'clock, UTC', 'watermark, UTC'],
-      ...partitions.map(({ partition, state, next, lag, clock, watermark }) => [
+      ...partitions.map(({ partition, state, stuckSince, next, lag, clock, watermark }) => [
         String(partition),
-        state,
+        state === 'active' && stuckSince !== undefined ? 'stuck' : state,
         String(next ?? '-'),
         String(lag ?? '?'),
         timeText(clock),
@@ -117,8 +117,16 @@ const remarks = (partitions: readonly PartitionStatus[]): string[] => [
   ...partitions.flatMap(({ partition, reason }) =>
     reason === undefined ? [] : [`partition ${partition} is stopped: ${reason}`],
   ),
+  ...partitions.flatMap(({ partition, state, stuckSince }) =>
+    stuckSince === undefined || state === 'stopped'
+      ? []
+      : [`partition ${partition} is stuck: it has records to count and has counted none since ${timeText(Math.floor(stuckSince / 1000) * 1000)} UTC`],
+  ),
   ...partitions.flatMap(({ partition, gaps }) =>
-    gaps.map(({ from, to, kind }) => `partition ${partition}: offsets ${from} to ${to - 1} were not counted: ${kind}`),
+    gaps.map(
+      ({ from, to, kind, reason }) =>
+        `partition ${partition}: offsets ${from} to ${to - 1} were not counted: ${kind}${reason ? `: ${reason}` : ''}`,
+    ),
   ),
   ...(partitions.some(({ end }) => end === undefined) ? ['? the lag is unknown: no broker answered'] : []),
 ];

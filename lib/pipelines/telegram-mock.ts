@@ -1,19 +1,19 @@
 import type { Mock } from '../emit.ts';
 import type { Message } from '../source/producer.ts';
 import { formatInstant } from '../time/instant.ts';
+import { ageMs, isOneIn, type Shares } from './mishaps.ts';
 import { pick } from './random.ts';
 
 /** How many messages in a hundred are not as they should be: what a real topic holds as well. */
 export const SHARES = {
-  /** 2 to 20 minutes old: late for the 1-minute window, some for the 10-minute windows too. */
   late: 1,
-  /** A few seconds old, within the watermark's delay. */
+  /** Late for the 1-minute window, some for the 10-minute windows too. */
+  lateMs: [120_000, 1_200_000],
   outOfOrder: 5,
+  malformed: 0.5,
   /** Without a user, and so without a Kafka key. */
   anonymous: 2,
-  /** No event at all: kept as a rejection. */
-  malformed: 0.5,
-} as const;
+} as const satisfies Shares & { readonly anonymous: number };
 
 type Author = {
   readonly user_id: number;
@@ -29,7 +29,7 @@ const author = (user_id: number, username: string, first_name: string, last_name
   last_name,
 });
 
-const AUTHORS = [
+export const AUTHORS = [
   author(100_001, 'alice', 'Алиса', 'Белова'),
   author(100_002, 'bob', 'Борис', 'Ветров'),
   author(100_003, 'charlie', 'Чарли', 'Громов'),
@@ -44,7 +44,7 @@ const AUTHORS = [
 
 const NOBODY = { user_id: null, username: null, first_name: null, last_name: null } as const;
 
-const CHANNELS = [
+export const CHANNELS = [
   { channel_id: 1050820672, channel_name: 'Новости города' },
   { channel_id: 1149896996, channel_name: 'Техника каждый день' },
   { channel_id: 1101170442, channel_name: 'Погода и дороги' },
@@ -55,7 +55,7 @@ const CHANNELS = [
   { channel_id: 1073571855, channel_name: 'Путешествия налегке' },
 ] as const;
 
-const PHRASES = [
+export const PHRASES = [
   'Доброе утро всем!',
   'Кто сегодня идёт на матч?',
   'Отличная новость 🎉',
@@ -86,11 +86,10 @@ export const telegramMock: Mock = {
   everyMs: 500,
   batch: 3,
   generate(random, now, sequence): Message {
-    const isOneIn = (percent: number): boolean => random() * 100 < percent;
-    const from = isOneIn(SHARES.anonymous) ? NOBODY : pick(random, AUTHORS);
+    const from = isOneIn(random, SHARES.anonymous) ? NOBODY : pick(random, AUTHORS);
     const text = pick(random, PHRASES);
     const value = {
-      event_time: formatInstant(now - ageMs(random)).replace('Z', '+00:00'),
+      event_time: formatInstant(now - ageMs(random, SHARES)).replace('Z', '+00:00'),
       ...pick(random, CHANNELS),
       message_id: sequence,
       ...from,
@@ -99,15 +98,7 @@ export const telegramMock: Mock = {
     };
     return {
       key: from.user_id === null ? null : `${from.user_id}`,
-      value: isOneIn(SHARES.malformed) ? pick(random, SPOIL)(value) : JSON.stringify(value),
+      value: isOneIn(random, SHARES.malformed) ? pick(random, SPOIL)(value) : JSON.stringify(value),
     };
   },
 };
-
-/** How long ago a message was written, ms. */
-function ageMs(random: () => number): number {
-  const percent = random() * 100;
-  if (percent < SHARES.late) return 120_000 + Math.floor(random() * 1_080_000);
-  if (percent < SHARES.late + SHARES.outOfOrder) return 1_000 + Math.floor(random() * 4_000);
-  return 0;
-}

@@ -1,4 +1,5 @@
 import type { Table } from '../store/store.ts';
+import { sinkPlace, type SinkPlace } from '../sink/sink.ts';
 import { TidemarkError } from './error.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -15,6 +16,8 @@ export interface Config {
   readonly pipelines: readonly string[] | undefined;
   readonly consumerGroup: (pipeline: string) => string;
   readonly finalizeFunction: string | undefined;
+  /** Where files of side outputs go; undefined: their rows wait in the table. */
+  readonly sink: SinkPlace | undefined;
   readonly partialBatchResponses: boolean;
   readonly logFormat: 'json' | 'table';
   readonly logLevel: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR';
@@ -64,6 +67,10 @@ export function configFrom(env: Environment, known: readonly string[]): Config {
   for (const name of pipelines ?? []) {
     if (!known.includes(name)) problems.push(`PIPELINES names '${name}'; expected ${known.join(', ')}`);
   }
+  const sinkUrl = env['SINK_URL'] || undefined;
+  const sink = sinkUrl === undefined ? undefined : sinkPlace(sinkUrl);
+  if (sinkUrl !== undefined && sink === undefined)
+    problems.push(`SINK_URL is '${sinkUrl}'; expected file:folder, file:///folder or s3://bucket/prefix`);
   const group = env['CONSUMER_GROUP'];
   const config: Config = {
     stage,
@@ -78,6 +85,7 @@ export function configFrom(env: Environment, known: readonly string[]): Config {
     pipelines,
     consumerGroup: (pipeline) => group || `tidemark-${stage}-${pipeline}`,
     finalizeFunction: env['FINALIZE_FUNCTION'] || undefined,
+    sink,
     partialBatchResponses: oneOf('PARTIAL_BATCH_RESPONSES', ['true', 'false'], 'false') === 'true',
     logFormat,
     logLevel: oneOf('LOG_LEVEL', ['DEBUG', 'INFO', 'WARN', 'ERROR'], logFormat === 'table' ? 'WARN' : 'INFO'),

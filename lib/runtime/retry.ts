@@ -49,11 +49,14 @@ export async function inParallel<T>(
   limit: number,
 ): Promise<PromiseSettledResult<T>[]> {
   const outcomes: PromiseSettledResult<T>[] = [];
-  let next = 0;
+  const left = tasks.entries(); // shared by the workers: each takes the next
   const worker = async () => {
-    for (let i = next++; i < tasks.length; i = next++) {
-      const [outcome] = await Promise.allSettled([tasks[i]?.() as Promise<T>]);
-      outcomes[i] = outcome as PromiseSettledResult<T>;
+    for (const [i, task] of left) {
+      try {
+        outcomes[i] = { status: 'fulfilled', value: await task() };
+      } catch (reason) {
+        outcomes[i] = { status: 'rejected', reason };
+      }
     }
   };
   await Promise.all(Array.from({ length: Math.min(limit, tasks.length) }, worker));

@@ -1,5 +1,6 @@
 import type { Broker } from '../source/broker.ts';
 import type { Report } from '../sink/report.ts';
+import type { Sink } from '../sink/sink.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
@@ -15,6 +16,8 @@ export interface Runtime {
   readonly metrics: (pipeline: string, values: Readonly<Record<string, number>>) => void;
   /** Where `finalize` shows results. */
   readonly report: Report;
+  /** Where files of side outputs go; undefined when SINK_URL is not set. */
+  readonly sink?: Sink | undefined;
   /** Asks for `finalize` now, without waiting for it; undefined when no function is named. Only a hint. */
   readonly hint: ((pipeline: string) => Promise<void>) | undefined;
   /** When `count` last asked for `finalize`, wall time by pipeline, in this container. */

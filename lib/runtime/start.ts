@@ -7,6 +7,7 @@ import type { Pipeline } from '../pipeline.ts';
 import { kafkaBroker } from '../source/kafka-broker.ts';
 import { kafkaProducer } from '../source/producer.ts';
 import { jsonReport } from '../sink/json.ts';
+import type { Sink, SinkPlace } from '../sink/sink.ts';
 import { tableReport } from '../sink/table.ts';
 import { createDynamodbClient, dynamodbStore } from '../store/dynamodb.ts';
 import { kafkaAuth } from './auth.ts';
@@ -24,7 +25,7 @@ export interface Started {
   readonly pipelines: readonly Pipeline[];
   readonly mocks: readonly Mock[];
   /** Wraps a story as a Lambda handler: logs with the request's id, metrics flushed, failures logged and thrown. */
-  instrumented<Result>(story: Story<Result>): MiddyfiedHandler<unknown, Result, Error, LambdaContext>;
+  instrumented<Result>(story: Story<Result>): MiddyfiedHandler<unknown, Result>;
   /** The runtime of one invocation: with TIDEMARK_TEST_CLOCK=1, `{ now }` in the event is the time. */
   at(event: unknown): Runtime;
 }
@@ -34,9 +35,15 @@ export type Story<Result> = (event: unknown, context: LambdaContext) => Promise<
 /**
  * Builds a function's world from its environment.
  *
+ * @param openSink only of a function that writes files: the client of S3 is a fifth of its bundle.
  * @throws TidemarkError BAD_ENVIRONMENT at cold start, with every problem at once.
  */
-export function start(env: Environment, all: readonly Pipeline[], mocks: readonly Mock[] = []): Started {
+export function start(
+  env: Environment,
+  all: readonly Pipeline[],
+  mocks: readonly Mock[] = [],
+  openSink?: (place: SinkPlace) => Sink,
+): Started {
   const config = configFrom(
     env,
     all.map(({ name }) => name),
@@ -56,6 +63,7 @@ export function start(env: Environment, all: readonly Pipeline[], mocks: readonl
     report: isForPeople
       ? tableReport((text) => process.stdout.write(text), { colour: config.colour })
       : jsonReport(log),
+    sink: config.sink && openSink?.(config.sink),
     hint: config.finalizeFunction === undefined ? undefined : lambdaHint(config.finalizeFunction),
     hintedAt: new Map(),
     broker: config.brokers && kafkaBroker(config.brokers, 'tidemark-finalize', auth),

@@ -13,8 +13,8 @@ export const jsonReport =
     const fields = {
       pipeline,
       window,
-      window_start: formatInstant(start),
-      window_end: formatInstant(end),
+      window_start: isInstant(start) ? formatInstant(start) : null, // running totals have no bounds
+      window_end: Number.isFinite(end) ? formatInstant(end) : null,
       status,
       watermark: isInstant(watermark) ? formatInstant(watermark) : null,
       key_count: keys,

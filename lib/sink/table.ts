@@ -61,11 +61,12 @@ function windowLine(shown: ShownWindow, options: TableOptions): string {
 function headingOf(shown: ShownWindow, options: TableOptions): string {
   const paint = painter(options);
   const { pipeline, window, start, end, status, watermark } = shown;
+  const isRunning = !Number.isFinite(end);
   return [
     paint('bold', `${pipeline} ${window}`),
-    `${timeText(start)} to ${timeTextAfter(start, end)} UTC`,
+    isRunning ? 'over all time' : `${timeText(start)} to ${timeTextAfter(start, end)} UTC`,
     paint(status === 'final' ? 'green' : 'yellow', status),
-    paint('dim', `watermark ${timeTextAfter(start, watermark)}`),
+    ...(isRunning ? [] : [paint('dim', `watermark ${timeTextAfter(start, watermark)}`)]),
   ].join(' · ');
 }
 

@@ -1,4 +1,5 @@
 import type { Pipeline } from '../pipeline.ts';
+import { rowsOf } from '../sink/side-output.ts';
 import { encodeKey, type States } from '../store/segment.ts';
 import { instantOf } from '../time/event-time.ts';
 import { formatInstant } from '../time/instant.ts';
@@ -21,6 +22,8 @@ export interface Decoded {
   readonly reason: string | undefined;
   /** The events to aggregate; none when a step filtered the record. */
   readonly outputs: readonly Output[];
+  /** Rows for the side output, encoded, should the record count or be late. */
+  readonly rows?: readonly string[];
 }
 
 /** Most bytes of UTF-8 in a group key, all columns together. */
@@ -50,9 +53,12 @@ export function decode(pipeline: Pipeline, record: KafkaRecord, now: number): De
   if ('reason' in validated) return rejected(validated.reason);
 
   const instant = instantOf(source.eventTime, validated.event, record.timestamp);
-  if (instant === undefined) return rejected('instant: the event time is not a time from year 1 to 9999');
+  // A running total counts an event whenever it happened; it needs no event time.
+  if (instant === undefined && !pipeline.running)
+    return rejected('instant: the event time is not a time from year 1 to 9999');
   const latest = latestCredible(pipeline, record, now);
-  if (instant > latest) return rejected(`future: the event time is later than ${formatInstant(latest)}`);
+  if (instant !== undefined && instant > latest)
+    return rejected(`future: the event time is later than ${formatInstant(latest)}`);
 
   let events: readonly unknown[] = [validated.event];
   const outputs: Output[] = [];
@@ -66,7 +72,14 @@ export function decode(pipeline: Pipeline, record: KafkaRecord, now: number): De
     if (typeof output === 'string') return rejected(output, instant);
     outputs.push(output);
   }
-  return { record, instant, reason: undefined, outputs };
+  if (!pipeline.sideOutput) return { record, instant, reason: undefined, outputs };
+  const rows: string[] = [];
+  for (const event of events) {
+    const found = rowsOf(pipeline.sideOutput, event as Readonly<Record<string, unknown>>, record.offset);
+    if (typeof found === 'string') return rejected(found, instant);
+    rows.push(...found);
+  }
+  return { record, instant, reason: undefined, outputs, rows };
 }
 
 const NONE: readonly Output[] = [];

@@ -31,7 +31,7 @@ export async function isIdle(
 }
 
 /** Before the first delivery nobody knows where it will begin: what the group has not committed may still come. */
-function undeliveredFrom({ next, from }: Checkpoint, { start, committed }: PartitionOffsets): number {
+export function undeliveredFrom({ next, from }: Checkpoint, { start, committed }: PartitionOffsets): number {
   if (next === undefined) return committed ?? start;
   return from === undefined ? Math.min(next, committed ?? next) : next;
 }

@@ -12,6 +12,8 @@ import {
   type States,
 } from './segment.ts';
 import { commitsOf, partitionOf, versionIs } from './progress.ts';
+import { putDelta } from './running.ts';
+import { newOutboxDraft, outboxItems, outboxPuts, type OutboxDraft } from './outbox.ts';
 import { MAX_TRANSACTION_ACTIONS, type Item, type Put } from './store.ts';
 
 /** A late event or a rejection as it is kept, without the payload of the former: Kafka has it at this offset. */
@@ -28,6 +30,7 @@ export interface Draft {
   readonly segments: Map<string, DraftSegment>;
   readonly late: Kept[];
   readonly rejected: Kept[];
+  readonly outbox: OutboxDraft;
   bytes: number;
   keptBytes: number;
   /** Items the segments will take. */
@@ -48,6 +51,7 @@ export const newDraft = (): Draft => ({
   segments: new Map(),
   late: [],
   rejected: [],
+  outbox: newOutboxDraft(),
   bytes: 0,
   keptBytes: 0,
   items: 0,
@@ -71,10 +75,19 @@ export const sizeOf = (pipeline: Pipeline, outputs: readonly { readonly key: str
 
 export const sizeOfKept = (kept: Kept): number => Buffer.byteLength(JSON.stringify(kept)) + 50;
 
-/** Whether a draft still has room for one more record that adds at most so many bytes; all of it in one slice. */
-export function hasRoom(draft: Draft, bytes: number): boolean {
-  const actions = draft.items + Math.ceil(draft.keptBytes / MAX_SEGMENT_BYTES) + Math.ceil(bytes / MAX_SEGMENT_BYTES);
-  return draft.bytes + bytes <= MAX_DRAFT_BYTES && actions + FIXED_ACTIONS <= MAX_ACTIONS;
+/**
+ * Whether a draft still has room for one more record.
+ *
+ * @param bytes the most it adds to segments, all of it in one slice, or to what is kept.
+ * @param rowBytes what it adds to the outbox.
+ */
+export function hasRoom(draft: Draft, bytes: number, rowBytes = 0): boolean {
+  const actions =
+    draft.items +
+    Math.ceil(draft.keptBytes / MAX_SEGMENT_BYTES) +
+    Math.ceil(bytes / MAX_SEGMENT_BYTES) +
+    outboxItems(draft.outbox.bytes + rowBytes);
+  return draft.bytes + draft.outbox.bytes + bytes + rowBytes <= MAX_DRAFT_BYTES && actions + FIXED_ACTIONS <= MAX_ACTIONS;
 }
 
 /** Adds one output to its segment. */
@@ -141,7 +154,11 @@ export function putsOf(
     }
     pieces(encodePartials(partials, pipeline.accumulators)).forEach((text, i) => {
       const number = `${commitsOf(version)}${i === 0 ? '' : `.${i}`}`;
-      puts.push(put({ sk: segmentSort(slice, visibleFrom, number), version, partials: text }));
+      puts.push(
+        pipeline.running
+          ? putDelta(pipeline, partition, version, i, text)
+          : put({ sk: segmentSort(slice, visibleFrom, number), version, partials: text }),
+      );
     });
   }
   for (const kind of ['late', 'rejected'] as const) {
@@ -150,6 +167,7 @@ export function putsOf(
       puts.push(put({ sk: `${kind}#${number}`, topic, partition, entries, expires_at: expiresAtSeconds }));
     });
   }
+  puts.push(...outboxPuts(pipeline, batch, draft.outbox, commitsOf(version)));
   return puts;
 }
 
@@ -162,7 +180,7 @@ function mergedWith(read: Item | null, partials: Partials, accumulators: readonl
 }
 
 /** Whole lines, as many per piece as fit an item. */
-function pieces(text: string): string[] {
+export function pieces(text: string): string[] {
   if (Buffer.byteLength(text) <= MAX_SEGMENT_BYTES) return [text];
   const all: string[] = [];
   let lines: string[] = [];

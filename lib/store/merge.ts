@@ -7,7 +7,7 @@ import { pagesOf } from './drain.ts';
 import { compareUtf8 } from './order.ts';
 import { partitionOf } from './progress.ts';
 import { decodeKey, decodePartials, parseSegmentSort, partialsOf, type Partials, type States } from './segment.ts';
-import type { Store } from './store.ts';
+import { textOf, type Store } from './store.ts';
 
 /** Sort key before every segment: slices start in the years 0000 to 9999. */
 export const FIRST_SEGMENT = '0';
@@ -27,12 +27,12 @@ export async function mergeWindow(
     const query = {
       table: 'buckets',
       partition: partitionOf(pipeline, partition),
-      from: formatInstant(window.start),
-      to: upToSlice(window.end - pipeline.geometry.sliceMs),
+      from: beforeSlice(window.start),
+      to: afterSlice(window.end - pipeline.geometry.sliceMs),
     } as const;
     for await (const items of pagesOf(store, query, retry)) {
       for (const item of items) {
-        const { visibleFrom } = parseSegmentSort(String(item['sk']));
+        const { visibleFrom } = parseSegmentSort(textOf(item, 'sk'));
         if (visibleFrom <= window.end) decodePartials(partialsOf(item), pipeline.accumulators, merged);
       }
     }
@@ -40,12 +40,11 @@ export async function mergeWindow(
   return merged;
 }
 
-/** Sort key after every segment of a slice. Windows may end after the year 9999, whose texts do not sort; slices do not begin there. */
-export const upToSlice = (slice: number): string =>
-  slice > MAX_INSTANT ? AFTER_SEGMENTS : `${formatInstant(slice)}${AFTER_NUMBER}`;
+/** Sort key before the segments of a slice. Texts of years after 9999 do not sort, and no event is there. */
+const beforeSlice = (slice: number): string => (slice > MAX_INSTANT ? AFTER_SEGMENTS : formatInstant(slice));
 
-/** Sorts after everything that may follow a slice start in a segment's key. */
-const AFTER_NUMBER = '~';
+/** Sort key after the segments of a slice: "~" sorts after all that may follow its start. */
+export const afterSlice = (slice: number): string => `${beforeSlice(slice)}~`;
 
 /** A group with its accumulators, as ranked. */
 export type Ranked = readonly [key: string, states: States];

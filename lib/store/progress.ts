@@ -50,6 +50,8 @@ export interface Gap {
   readonly kind: 'unclassified' | 'expired' | 'discarded' | 'skipped';
   /** The partition's watermark when the gap was seen: windows that had ended by then are not touched by it. */
   readonly watermark: number;
+  /** Why a person skipped it. */
+  readonly reason?: string;
 }
 
 /** Where a partition stands. Written by `count` with the partials it accounts for, and by `finalize` when it raises. */
@@ -71,6 +73,8 @@ export interface Checkpoint {
   readonly watermark: number;
   /** Wall time of the last commit that counted an event or moved the clock, or of the join. */
   readonly seen: number;
+  /** Wall time of the last commit of records, whatever became of them, or of the join. */
+  readonly committedAt: number;
   /** Greatest Kafka timestamp processed. */
   readonly maxTimestamp: number;
   readonly last: { readonly offset: number; readonly hash: string } | undefined;
@@ -86,6 +90,13 @@ export interface Incomplete {
   readonly upTo: number;
   /** For people: `partition 0, offsets 10 to 19: expired`. */
   readonly reason: string;
+}
+
+/** A partition with undelivered records that makes no progress. */
+export interface Stuck {
+  readonly partition: number;
+  /** Wall time since when. */
+  readonly since: number;
 }
 
 /** What all partitions of a pipeline share. */
@@ -104,6 +115,8 @@ export interface Registry {
   /** Windows that start before this began before counting did. */
   readonly incompleteUntil: number;
   readonly incomplete: readonly Incomplete[];
+  /** What `finalize` found last, for people and alarms; nothing is decided by it. */
+  readonly stuck: readonly Stuck[];
 }
 
 export const registryKey = (pipeline: Pipeline): Key => ({
@@ -155,6 +168,7 @@ export const newCheckpoint = (
   clock: NEVER,
   watermark: closed,
   seen: now,
+  committedAt: now,
   maxTimestamp: NEVER,
   last: undefined,
   counters: NO_COUNTERS,
@@ -172,6 +186,7 @@ export const newRegistry = (pipeline: Pipeline, shape: Shape): Registry => ({
   emitted: NEVER,
   incompleteUntil: NEVER,
   incomplete: [],
+  stuck: [],
 });
 
 /** Why a window may lack records, for people; undefined when it does not. */
@@ -232,6 +247,7 @@ export function readCheckpoint(item: Item): Checkpoint {
     clock: stored.clock ?? NEVER,
     watermark: stored.watermark ?? NEVER,
     seen: stored.seen,
+    committedAt: stored.committedAt ?? stored.seen,
     maxTimestamp: stored.maxTimestamp ?? NEVER,
     last: stored.last,
     counters: { ...NO_COUNTERS, ...stored.counters },
@@ -240,16 +256,20 @@ export function readCheckpoint(item: Item): Checkpoint {
 }
 
 type Stored<T, Instants extends keyof T> = Omit<T, Instants> & { readonly [K in Instants]?: number | null };
-type StoredCheckpoint = Stored<Omit<Checkpoint, 'gaps'>, 'clock' | 'watermark' | 'maxTimestamp'> & {
+type StoredCheckpoint = Stored<
+  Omit<Checkpoint, 'gaps'>,
+  'clock' | 'watermark' | 'maxTimestamp' | 'committedAt'
+> & {
   readonly gaps: readonly Stored<Gap, 'watermark'>[];
 };
-type StoredRegistry = Stored<Omit<Registry, 'incomplete'>, 'closed' | 'emitted' | 'incompleteUntil'> & {
+type StoredRegistry = Stored<Omit<Registry, 'incomplete' | 'stuck'>, 'closed' | 'emitted' | 'incompleteUntil'> & {
   readonly incomplete: readonly Stored<Incomplete, 'after'>[];
+  readonly stuck?: readonly Stuck[];
 };
 
 /** The whole registry as attributes, for the write that creates it and for updates of parts of it. */
 export function registryAttributes(registry: Partial<Registry>): Item {
-  const { closed, emitted, incompleteUntil, incomplete, shape, partitions, ...rest } = registry;
+  const { closed, emitted, incompleteUntil, incomplete, stuck, shape, partitions, ...rest } = registry;
   return {
     ...rest,
     partitions: partitions && [...partitions],
@@ -258,6 +278,7 @@ export function registryAttributes(registry: Partial<Registry>): Item {
     emitted: emitted === undefined ? undefined : instant(emitted),
     incompleteUntil: incompleteUntil === undefined ? undefined : instant(incompleteUntil),
     incomplete: incomplete?.map((entry) => ({ ...entry, after: instant(entry.after) ?? null })),
+    stuck: stuck?.map((one) => ({ ...one })),
   };
 }
 
@@ -274,6 +295,7 @@ export function readRegistry(item: Item): Registry {
     emitted: stored.emitted ?? NEVER,
     incompleteUntil: stored.incompleteUntil ?? NEVER,
     incomplete: stored.incomplete.map((entry) => ({ ...entry, after: entry.after ?? NEVER })),
+    stuck: stored.stuck ?? [],
   };
 }
 

@@ -10,10 +10,6 @@ export type Row = Readonly<Record<string, Value>>;
 /** Rows under one `window_id`. Beyond, blocks `~1`, `~2`, ... follow, as one partition key takes 1,000 writes a second. */
 export const ROWS_PER_BLOCK = 10_000;
 
-/** Rows of a live snapshot when the window declares no `top`, and the most there can be. */
-export const LIVE_ROWS = 100;
-export const MAX_LIVE_ROWS = 1_000;
-
 /** `telegram@1/1m/2026-01-08T18:58:00.000Z`: where a final window's rows are, by rank. */
 export const windowId = (pipeline: Pipeline, window: Window, block = 0): string =>
   `${pipeline.id}/${window.name}/${formatInstant(window.start)}${block === 0 ? '' : `~${block}`}`;

@@ -1,4 +1,5 @@
 import type { Decimal } from '../aggregate/decimal.ts';
+import { assert } from '../runtime/error.ts';
 
 /** The three tables; their names in AWS are settings. */
 export type Table = 'buckets' | 'progress' | 'results';
@@ -8,6 +9,13 @@ export type Value = string | number | boolean | null | Decimal | readonly Value[
 
 /** One stored item, its two key attributes included. An attribute that is `undefined` is absent. */
 export type Item = { readonly [attribute: string]: Value | undefined };
+
+/** An attribute that our own writers always store as text, such as a key. */
+export function textOf(item: Item, attribute: string): string {
+  const value = item[attribute];
+  assert(typeof value === 'string', `attribute ${attribute} is text`, { found: value });
+  return value;
+}
 
 /** The names of each table's two key attributes: partition key, sort key. */
 export const KEY_ATTRIBUTES = {

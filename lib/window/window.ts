@@ -23,10 +23,26 @@ type Emit =
   | { readonly emit: 'final'; readonly top?: number; readonly offset?: Duration }
   | { readonly emit: 'update'; readonly trigger: Duration; readonly top?: number; readonly offset?: Duration };
 
+/**
+ * Totals over all time, as declared: one window that never ends, so nothing is late for it and nothing in it is final.
+ * A pipeline has either windows in event time, or one of these.
+ */
+export interface RunningKind {
+  readonly kind: 'running';
+  /** Shortest time between two refreshes of the snapshot. */
+  readonly triggerMs: number;
+  /** Rows of the snapshot; totals always count everything. */
+  readonly top: number;
+  readonly problems: readonly string[];
+}
+
 /** An event may be in this many windows of one kind; more is a declaration nobody meant. */
 const MAX_WINDOWS_PER_EVENT = 10_000;
 const MAX_SIZE_MS = 366 * 86_400_000;
 const MAX_TOP = 1_000_000;
+/** Rows of an open window's snapshot when `top` is not declared, and the most there can be: it is one item. */
+export const LIVE_ROWS = 100;
+export const MAX_LIVE_ROWS = 1_000;
 
 /**
  * Windows that follow each other without gap or overlap.
@@ -42,6 +58,21 @@ export const tumbling = (size: Duration, options: Emit): WindowKind => windowKin
  */
 export const sliding = (size: Duration, options: Emit & { readonly every: Duration }): WindowKind =>
   windowKind('sliding', size, options.every, options);
+
+/**
+ * Totals over all time, refreshed at most once per trigger while records flow.
+ *
+ * @param options `top`: rows of the snapshot, 1 to 1,000; 100 unless said. Totals of every key can always be read.
+ * @example running({ trigger: '10 seconds', top: 100 })
+ */
+export function running({ trigger, top = LIVE_ROWS }: { trigger: Duration; top?: number }): RunningKind {
+  const triggerMs = parseDuration(trigger) ?? 0;
+  const problems: string[] = [];
+  if (triggerMs < 1) problems.push(`running: trigger is '${trigger}'; expected a duration such as '10 seconds'`);
+  if (!(Number.isInteger(top) && top >= 1 && top <= MAX_LIVE_ROWS))
+    problems.push(`running: top is ${top}; expected a whole number from 1 to ${MAX_LIVE_ROWS}`);
+  return Object.freeze({ kind: 'running', triggerMs, top, problems });
+}
 
 function windowKind(kind: WindowKind['kind'], size: Duration, every: Duration, options: Emit): WindowKind {
   const problems: string[] = [];

@@ -24,7 +24,9 @@ export function checkEnd(
 ): void {
   const registry = watched.registry();
   if (!watched.isSettled()) {
-    wrong(`not everything is closed by ${new Date(now).toISOString()}: closed ${registry?.closed}, emitted ${registry?.emitted}`);
+    wrong(
+      `not everything is closed by ${new Date(now).toISOString()}: closed ${registry?.closed}, emitted ${registry?.emitted}`,
+    );
     return;
   }
   const windows = new Map<string, Map<string, Group>>();
@@ -33,6 +35,7 @@ export function checkEnd(
     checkPartition(plan, partition, history, buckets, windows, wrong, mark);
     const log = logs[partition];
     if (log) checkLosses(log, history, wrong);
+    if (log) markUnsaidLosses(plan, log, history, store.dump('results'), mark);
   }
   checkResults(plan, store.dump('results'), windows, registry?.closed ?? 0, wrong, mark);
 }
@@ -64,7 +67,7 @@ function checkPartition(
       pairsCounted: times * open.length,
       pairsMissed: times * missed,
     });
-    if (truth.kind === 'rejected') rejected.push(String(offset));
+    if (truth.kind === 'rejected') rejected.push(`${offset} ${truth.reason}`);
     if (isLate) late.push(`${offset} at ${watermark}`);
     if (open.length > 0 && missed > 0) mark('late for some windows');
     if (truth.kind !== 'event') return;
@@ -88,8 +91,9 @@ function checkPartition(
       .flatMap(({ entries }) => (entries as readonly Item[]).map(line)) // written by putsOf alone
       .join();
   const foundLate = kept('late', ({ offset, watermark }) => `${String(offset)} at ${Date.parse(String(watermark))}`);
-  const foundRejected = kept('rejected', ({ offset }) => String(offset));
-  if (foundLate !== late.join()) wrong(`late events of partition ${partition}: expected ${late.join()}, found ${foundLate}`);
+  const foundRejected = kept('rejected', ({ offset, reason }) => `${String(offset)} ${String(reason).split(':')[0]}`);
+  if (foundLate !== late.join())
+    wrong(`late events of partition ${partition}: expected ${late.join()}, found ${foundLate}`);
   if (foundRejected !== rejected.join()) {
     wrong(`rejections of partition ${partition}: expected ${rejected.join()}, found ${foundRejected}`);
   }
@@ -100,12 +104,37 @@ function checkPartition(
 /** Every record from the first one counted on was counted, or is known to be lost. */
 function checkLosses(log: Log, { decisions, checkpoint, lost }: History, wrong: (what: string) => void): void {
   const { from, next } = checkpoint;
-  const counted = new Set(decisions.flatMap((one) => (one.kind === 'count' ? one.records.map(({ offset }) => offset) : [])));
+  const counted = new Set(
+    decisions.flatMap((one) => (one.kind === 'count' ? one.records.map(({ offset }) => offset) : [])),
+  );
   for (const { offset } of from === undefined ? [] : recordsIn(log, from, next ?? from)) {
     if (counted.has(offset) || lost.some((gap) => offset >= gap.from && offset < gap.to)) continue;
     if (checkpoint.gaps.some((gap) => gap.kind === 'unclassified' && offset >= gap.from && offset < gap.to)) continue;
     wrong(`offset ${offset} of partition ${log.partition} was neither counted nor noticed as lost`);
     return;
+  }
+}
+
+/** Whether a window that a lost record belonged to does not say so. */
+function markUnsaidLosses(
+  plan: Plan,
+  log: Log,
+  { lost }: History,
+  results: readonly Item[],
+  mark: (situation: string) => void,
+): void {
+  const [pipeline] = plan.deployments;
+  const silent = new Set<string>();
+  for (const item of results) {
+    if ('row_count' in item && item['incomplete'] === undefined)
+      silent.add(`${String(item['window_id']).split('/')[1]}/${Date.parse(String(item['window_start']))}`);
+  }
+  for (const { from, to, watermark } of lost) {
+    for (const { truth } of recordsIn(log, from, to)) {
+      if (truth.kind !== 'event') continue;
+      const touched = windowsHolding(pipeline.geometry.kinds, truth.instant).filter(({ end }) => end > watermark);
+      if (touched.some(({ id }) => silent.has(id))) mark('window touched by a loss does not say so');
+    }
   }
 }
 
@@ -126,7 +155,8 @@ function checkResults(
     if (id.endsWith('/cursor')) continue;
     if (id.endsWith('/live')) {
       mark('live snapshot');
-      if (Date.parse(String(item['window_end'])) <= closed) wrong(`a live snapshot of the closed window ${id} ${String(item['row_id'])}`);
+      if (Date.parse(String(item['window_end'])) <= closed)
+        wrong(`a live snapshot of the closed window ${id} ${String(item['row_id'])}`);
       continue;
     }
     const isDirectory = 'row_count' in item;
@@ -136,7 +166,9 @@ function checkResults(
     if (!lines) found.set(window, (lines = []));
     const line = isDirectory
       ? ['=', item['row_count'], item['key_count'], totals(item['totals'] as Item), item['window_end']].join(' ')
-      : [item['row_id'], JSON.stringify(pipeline.groupBy.map((column) => item[column] ?? null)), totals(item)].join(' ');
+      : [item['row_id'], JSON.stringify(pipeline.groupBy.map((column) => item[column] ?? null)), totals(item)].join(
+          ' ',
+        );
     lines.push(line);
   }
   for (const [window, groups] of windows) {
@@ -148,7 +180,8 @@ function checkResults(
     const rows = ranked.slice(0, kind?.top);
     if (rows.length < ranked.length) mark('rows beyond the top');
     const sum = { events: 0, amount: 0 };
-    for (const { events, amount } of ranked) Object.assign(sum, { events: sum.events + events, amount: sum.amount + amount });
+    for (const { events, amount } of ranked)
+      Object.assign(sum, { events: sum.events + events, amount: sum.amount + amount });
     const expected = [
       ['=', rows.length, ranked.length, totals(sum), end].join(' '),
       ...rows.map((row, i) => [String(i + 1).padStart(9, '0'), JSON.stringify(row.keys), totals(row)].join(' ')),
@@ -160,7 +193,6 @@ function checkResults(
     found.delete(window);
   }
   for (const [window, lines] of found) wrong(`window ${window}: expected nothing, found\n    ${lines.join('\n    ')}`);
-  void windowsHolding;
 }
 
 const totals = (row: { readonly events?: unknown; readonly amount?: unknown }): string =>

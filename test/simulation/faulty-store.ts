@@ -1,5 +1,5 @@
 import { keyOf } from '../../lib/store/item.ts';
-import type { Store, Write } from '../../lib/store/store.ts';
+import type { Item, Store, Write } from '../../lib/store/store.ts';
 import type { Dice } from './dice.ts';
 import type { Invocation, Port, Weather } from './invocation.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -16,6 +16,7 @@ export function faultyStore(
   weather: Weather,
   scheduler: Scheduler,
   applied: Applied,
+  mark: (situation: string) => void,
 ): Store {
   const { name } = invocation;
   const some = <T>(all: readonly T[]): readonly [done: T[], left: T[]] => {
@@ -23,17 +24,32 @@ export function faultyStore(
     const done = all.filter(() => dice.chance(0.5));
     return [done, all.filter((one) => !done.includes(one))];
   };
+  // A registry read right after the pages of a window: has another finalize emitted while they were read?
+  let isMerging = false;
+  let emitted = Number.POSITIVE_INFINITY;
+  const registryRead = (registry: Item | undefined) => {
+    const now = Number(registry?.['emitted'] ?? Number.NEGATIVE_INFINITY);
+    if (isMerging && now > emitted) mark('emitted read again, pages dropped');
+    isMerging = false;
+    emitted = now;
+  };
   return {
     read: (keys) =>
       port.call(invocation, 'read', true, async () => {
         const [asked, left] = some(keys);
         if (keys.some(({ sort }) => sort === 'checkpoint')) invocation.checkpointsReadAt = scheduler.time();
-        scheduler.trace(() => `${name} reads ${asked.map(({ partition, sort }) => `${partition} ${sort}`).join(', ')}`, asked.length);
+        scheduler.trace(
+          () => `${name} reads ${asked.map(({ partition, sort }) => `${partition} ${sort}`).join(', ')}`,
+          asked.length,
+        );
         const answer = await store.read(asked);
+        if (left.length > 0) mark('unread keys');
+        if (keys.some(({ sort }) => sort === 'registry')) registryRead(answer.items[0]);
         return { items: answer.items, unread: [...answer.unread, ...left] };
       }),
     query: (query) =>
       port.call(invocation, 'query', true, async () => {
+        isMerging = query.table === 'buckets' && query.attributes === undefined;
         scheduler.trace(() => `${name} queries ${query.partition} after ${query.after ?? query.from ?? ''}`, 11);
         if (!weather.has('pages') || query.descending || !dice.chance(0.3)) return await store.query(query);
         if (dice.chance(0.3)) return { items: [], next: query.after ?? query.from ?? ' ' };
@@ -44,25 +60,39 @@ export function faultyStore(
         const outcome = await store.write(write);
         scheduler.trace(() => `${name} ${describeWrite(write)}: ${outcome}`, outcome === 'done' ? 12 : 13);
         if (outcome === 'done') applied(invocation, [write], issuedAt);
+        if (isRegistry(write) && write.kind === 'update')
+          emitted = Math.max(emitted, Number(write.set?.['emitted'] ?? emitted));
+        if (outcome === 'refused')
+          mark(`refused: ${isRegistry(write) ? 'registry' : write.kind === 'update' ? 'raise' : 'directory or live'}`);
         return outcome;
       }),
     transact: (writes) =>
       port.call(invocation, 'transact', true, async (issuedAt) => {
         const outcome = await store.transact(writes);
-        scheduler.trace(() => `${name} transacts ${writes.map(describeWrite).join('; ')}: ${outcome}`, outcome === 'done' ? 14 : 15);
+        scheduler.trace(
+          () => `${name} transacts ${writes.map(describeWrite).join('; ')}: ${outcome}`,
+          outcome === 'done' ? 14 : 15,
+        );
         if (outcome === 'done') applied(invocation, writes, issuedAt);
+        else mark(invocation.delivered.size > 0 ? 'refused: commit' : 'refused: join or gaps');
         return outcome;
       }),
     writeBatch: (writes) =>
       port.call(invocation, 'batch', true, async (issuedAt) => {
         const [asked, left] = some(writes);
+        if (left.length > 0) mark('unprocessed items');
         const undone = asked.length === 0 ? [] : await store.writeBatch(asked);
-        scheduler.trace(() => `${name} writes ${asked.map(describeWrite).join('; ')}; ${left.length} left`, 16 + left.length);
+        scheduler.trace(
+          () => `${name} writes ${asked.map(describeWrite).join('; ')}; ${left.length} left`,
+          16 + left.length,
+        );
         applied(invocation, asked, issuedAt);
         return [...undone, ...left];
       }),
   };
 }
+
+const isRegistry = (write: Write): boolean => write.kind === 'update' && write.key.sort === 'registry';
 
 /** One write in words, for the trace. */
 function describeWrite(write: Write): string {

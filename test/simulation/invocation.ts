@@ -37,13 +37,18 @@ export interface Port {
    * @param perform what the call does, once its time has come.
    * @param isStore whether it may be refused as busy, or its answer lost.
    */
-  call<T>(invocation: Invocation, what: string, isStore: boolean, perform: (issuedAt: number) => Promise<T>): Promise<T>;
+  call<T>(
+    invocation: Invocation,
+    what: string,
+    isStore: boolean,
+    perform: (issuedAt: number) => Promise<T>,
+  ): Promise<T>;
   sleep(invocation: Invocation, ms: number): Promise<void>;
 }
 
 const busy = (what: string) => new TidemarkError('STORE_BUSY', `${what}: simulated`);
 
-export function port(scheduler: Scheduler, dice: Dice, weather: Weather): Port {
+export function port(scheduler: Scheduler, dice: Dice, weather: Weather, mark: (situation: string) => void): Port {
   const troubled = (fault: keyof typeof CHANCE) => weather.has(fault) && dice.chance(CHANCE[fault]);
   const latency = () => (troubled('stall') ? dice.int(1_000, 60_000) : dice.next() * weather.latencyMs());
 
@@ -54,6 +59,7 @@ export function port(scheduler: Scheduler, dice: Dice, weather: Weather): Port {
         const die = (when: string) => {
           if (!invocation.isDead) {
             invocation.isDead = true;
+            mark(`crash ${when} a call`);
             scheduler.trace(() => `${invocation.name} crashes ${when} ${what}`, 1);
             invocation.onDeath();
           }
@@ -62,6 +68,7 @@ export function port(scheduler: Scheduler, dice: Dice, weather: Weather): Port {
           if (invocation.isDead) return;
           if (troubled('crash')) return die('before');
           if (isStore && troubled('throttle')) {
+            mark('throttled');
             scheduler.trace(() => `${invocation.name} ${what}: busy`, 2);
             return reject(busy(what));
           }
@@ -69,6 +76,7 @@ export function port(scheduler: Scheduler, dice: Dice, weather: Weather): Port {
             const answer = await perform(issuedAt);
             if (troubled('crash')) return die('after');
             if (isStore && troubled('lost-answer')) {
+              mark(`unknown outcome: ${what}`);
               scheduler.trace(() => `${invocation.name} ${what}: answer lost`, 3);
               return reject(busy(what));
             }

@@ -10,8 +10,8 @@ export type Truth =
       /** How many events a step makes of the record. */
       readonly times: number;
     }
-  /** `instant` when the record moves the clock all the same: a step refused it. */
-  | { readonly kind: 'rejected'; readonly instant?: number }
+  /** `reason` as it is said, up to the colon; `instant` when the record moves the clock all the same: a step refused it. */
+  | { readonly kind: 'rejected'; readonly reason: string; readonly instant?: number }
   | { readonly kind: 'filtered'; readonly instant: number };
 
 export interface Entry extends KafkaRecord {
@@ -29,6 +29,8 @@ export interface Log {
   readonly createdAt: number;
   readonly entries: Entry[];
   start: number;
+  /** When retention last moved it. */
+  startMovedAt: number;
   committed: number | undefined;
   /** One past the greatest offset that ever left the broker for a delivery; compaction in this world stays above it. */
   fetched: number;
@@ -39,6 +41,7 @@ export const newLog = (partition: number, createdAt: number): Log => ({
   createdAt,
   entries: [],
   start: 0,
+  startMovedAt: createdAt,
   committed: undefined,
   fetched: 0,
 });

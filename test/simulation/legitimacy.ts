@@ -3,11 +3,14 @@ import type { Invocation } from './invocation.ts';
 import { recordsIn, type Entry, type Log } from './kafka.ts';
 import { windowsHolding } from './oracle.ts';
 import type { Plan } from './plan.ts';
-import type { Scheduler } from './scheduler.ts';
-import type { History } from './watch.ts';
+import type { History, Loss } from './watch.ts';
 
 /** A closing, with what was known to be incomplete then. */
 export type Close = Pick<Registry, 'closed' | 'incomplete' | 'incompleteUntil'>;
+
+/** How a mark of incomplete windows begins that speaks of a loss. */
+const lossOf = (partition: number, { from, to }: { from: number; to: number }): string =>
+  `partition ${partition}, offsets ${from} to ${to - 1}: `;
 
 const EVIDENCE_MS = 5_000;
 const LISTING_MAX_AGE_MS = 10 * 60_000;
@@ -18,22 +21,23 @@ const LISTING_MAX_AGE_MS = 10 * 60_000;
  * The oracle trusts stored decisions, so it is blind to wrong ones; this is where those are found.
  */
 export interface Legitimacy {
-  raised(invocation: Invocation, from: Checkpoint, to: Checkpoint, seenAt: number, issuedAt: number): void;
-  closed(invocation: Invocation, histories: ReadonlyMap<number, History>, to: Registry): void;
-  /** @returns the gaps that turned out to be losses. */
-  classified(
+  raised(
+    invocation: Invocation,
     from: Checkpoint,
     to: Checkpoint,
-    before: Registry | undefined,
-    after: Registry | undefined,
-  ): { from: number; to: number }[];
+    registry: Registry | undefined,
+    seenAt: number,
+    issuedAt: number,
+  ): void;
+  closed(invocation: Invocation, histories: ReadonlyMap<number, History>, to: Registry): void;
+  /** @returns the gaps that turned out to be losses. */
+  classified(from: Checkpoint, to: Checkpoint, before: Registry | undefined, after: Registry | undefined): Loss[];
   readonly closes: readonly Close[];
 }
 
 export function legitimacy(
   plan: Plan,
   logs: readonly Log[],
-  time: Scheduler,
   wrong: (what: string) => void,
   mark: (situation: string) => void,
 ): Legitimacy {
@@ -58,7 +62,7 @@ export function legitimacy(
 
   return {
     closes,
-    raised(invocation, from, to, seenAt, issuedAt) {
+    raised(invocation, from, to, registry, seenAt, issuedAt) {
       mark('idle raise');
       const { partition } = to;
       const log = logs[partition];
@@ -68,19 +72,24 @@ export function legitimacy(
       if (issuedAt - seenAt < pipeline.idleAfterMs - 2 * plan.skewMs - 2) {
         wrong(`${where} after ${issuedAt - seenAt} ms without anything that counts`);
       }
+      // The broker is asked after the checkpoints were read, and at most so long ago: what was there then had to be seen.
+      const asked = Math.max(issuedAt - EVIDENCE_MS, invocation.checkpointsReadAt);
       const begin = undeliveredFrom(from, log);
       const waiting = log.entries.find(
         (entry) =>
-          entry.offset >= Math.max(begin, log.start) &&
-          entry.appendedAt <= issuedAt - EVIDENCE_MS - 1 &&
-          matters(invocation, from, entry),
+          entry.offset >= Math.max(begin, log.start) && entry.appendedAt < asked && matters(invocation, from, entry),
       );
       if (waiting) wrong(`${where} while offset ${waiting.offset} could count: ${JSON.stringify(waiting.truth)}`);
       if (log.entries.length > begin) mark('raised over a lag that cannot count');
       if (log.entries.at(-1)?.isDoomed && log.entries.length > begin) mark('raised over markers');
-      const lost = recordsIn(log, begin, log.start).filter((entry) => matters(invocation, from, entry));
-      if (lost.length > 0 && from.from !== undefined && issuedAt - EVIDENCE_MS > (invocation.askedAt ?? 0))
-        mark('raised over a loss');
+      if (from.from === undefined || log.startMovedAt >= invocation.askedAt) return;
+      const isSaid = registry?.incomplete.some(({ reason }) =>
+        reason.startsWith(`partition ${partition}, offsets ${begin} to `),
+      );
+      if (isSaid) return mark('raised over a loss, and said so');
+      const lost = recordsIn(log, begin, log.start).find((entry) => matters(invocation, from, entry));
+      if (lost)
+        wrong(`${where} over offset ${lost.offset}, which retention had removed: ${JSON.stringify(lost.truth)}`);
     },
     closed(invocation, histories, to) {
       const { closed, incomplete, incompleteUntil } = to;
@@ -98,44 +107,50 @@ export function legitimacy(
         clock = Math.max(clock, checkpoint.clock);
         for (const gap of checkpoint.gaps) {
           if (gap.kind === 'unclassified' && closed > gap.watermark) {
-            wrong(`closed ${closed} over the gap ${gap.from} to ${gap.to} of partition ${partition}, by ${invocation.name}`);
+            wrong(
+              `closed ${closed} over the gap ${gap.from} to ${gap.to} of partition ${partition}, by ${invocation.name}`,
+            );
           }
         }
         const start = logs[partition]?.start ?? 0;
         const { from, fromTimestamp } = checkpoint;
         const wasKnown = firstCountedAt !== undefined && firstCountedAt < invocation.checkpointsReadAt;
-        if (wasKnown && from !== undefined && from > start && incompleteUntil < (fromTimestamp ?? 0) + pipeline.maxFutureMs) {
+        if (
+          wasKnown &&
+          from !== undefined &&
+          from > start &&
+          incompleteUntil < (fromTimestamp ?? 0) + pipeline.maxFutureMs
+        ) {
           wrong(`closed ${closed} without saying that partition ${partition} is counted from ${from} only`);
         }
       }
       const last = Math.max(NEVER, ...windowsHolding(kinds, clock).map(({ end }) => end));
-      if (closed > last) wrong(`closed ${closed} beyond ${last}, the last window that can hold data, by ${invocation.name}`);
+      if (closed > last)
+        wrong(`closed ${closed} beyond ${last}, the last window that can hold data, by ${invocation.name}`);
       if (closed === last) mark('all idle');
       closes.push({ closed, incomplete, incompleteUntil });
     },
     classified(from, to, before, after) {
       const log = logs[from.partition];
-      const lost: { from: number; to: number }[] = [];
+      const lost: Loss[] = [];
       if (!log) return lost;
       for (const gap of from.gaps.filter(({ kind }) => kind === 'unclassified')) {
         const still = to.gaps.find((other) => other.from === gap.from);
         if (still?.kind === 'unclassified') continue;
         const records = recordsIn(log, gap.from, gap.to);
-        const marked = after?.incomplete.find(({ reason }) =>
-          reason.startsWith(`partition ${from.partition}, offsets ${gap.from} to ${gap.to - 1}: `),
-        );
+        const marked = after?.incomplete.findLast(({ reason }) => reason.startsWith(lossOf(from.partition, gap)));
         const where = `the gap ${gap.from} to ${gap.to} of partition ${from.partition}`;
         if (records.length > 0) lost.push(gap);
         if (marked && records.length === 0 && log.start <= gap.from) wrong(`${where} is said to have lost records`);
         const isOver = from.clock + maxSizeMs <= (before?.emitted ?? NEVER);
         if (records.length > 0 && !marked && !isOver) wrong(`${where} lost records and nobody says so`);
-        if (marked && (marked.after !== gap.watermark || marked.upTo !== from.clock)) wrong(`${where} marks other windows`);
+        if (marked && !isOver && (marked.after !== gap.watermark || marked.upTo < from.clock))
+          wrong(`${where} marks other windows`);
         const kind = /: (\w+)$/.exec(marked?.reason ?? '')?.[1] ?? 'empty';
         mark(`gap classified as ${kind}`);
-        if (kind === 'expired' && records.length > 0 && records.some(({ offset }) => offset >= log.start) )
+        if (kind === 'expired' && records.length > 0 && records.some(({ offset }) => offset >= log.start))
           wrong(`${where} is expired, but records are still there`);
       }
-      void time;
       return lost;
     },
   };

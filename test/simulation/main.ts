@@ -1,24 +1,75 @@
 import { parseArgs } from 'node:util';
-import { runWorld } from './world.ts';
+import { MUTANTS, SMALL_LIMITS } from './mutants.ts';
+import { plant } from './plant.ts';
+
+const USAGE = `npm run simulate -- [--seed N] [--runs M] [--plant D] [--verbose]
+
+Runs the production count and finalize in seeded worlds that misbehave, and compares with an oracle.
+
+  --seed N     the first world's seed; 1 unless said
+  --runs M     how many worlds, with seeds N, N + 1, ...; 1 unless said
+  --plant D    plant a deviation from the protocol first; ends at the first world that finds it
+  --marks      say which situations happened, in how many worlds
+  --verbose    print the trace of every world: for one at a time
+
+Exit code 1 when a world ends otherwise than the oracle says.
+
+${[...MUTANTS, SMALL_LIMITS].map(({ number, name }) => `  ${number.padStart(12)}  ${name}`).join('\n')}
+`;
+/** Failing worlds that are printed before a run ends. */
+const MAX_FAILURES = 5;
+const PROGRESS_MS = 10_000;
 
 const { values } = parseArgs({
-  options: { seed: { type: 'string' }, runs: { type: 'string' }, plant: { type: 'string' }, verbose: { type: 'boolean' }, help: { type: 'boolean' } },
+  options: {
+    seed: { type: 'string', default: '1' },
+    runs: { type: 'string', default: '1' },
+    plant: { type: 'string' },
+    marks: { type: 'boolean', default: false },
+    verbose: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
 });
-const seed = Number(values.seed ?? 1);
-const runs = Number(values.runs ?? 1);
-const t = performance.now();
+const [seed, runs] = [Number(values.seed), Number(values.runs)];
+const mutant = [...MUTANTS, SMALL_LIMITS].find(({ number }) => number === values.plant);
+const isUsage = values.help || !Number.isSafeInteger(seed) || !Number.isSafeInteger(runs) || runs < 1;
+if (isUsage || (values.plant !== undefined && !mutant)) {
+  console.log(USAGE);
+  process.exit(values.help ? 0 : 2);
+}
+
+const checkPlanted = plant(mutant?.patches ?? []);
+const { runWorld } = await import('./world.ts'); // loads the production code, patched
+checkPlanted();
+
 const marks = new Map<string, number>();
-let failures = 0, events = 0;
-for (let s = seed; s < seed + runs; s++) {
-  const o = await runWorld(s, values.verbose ? console.log : undefined);
-  for (const m of o.marks) marks.set(m, (marks.get(m) ?? 0) + 1);
-  events += o.events;
-  if (o.discrepancies.length) {
-    failures++;
-    console.log(`seed ${s}: ${[...o.plan.faults].join(' ')}\n  ${o.discrepancies.join('\n  ')}`);
-    if (failures >= 8) break;
+const begun = performance.now();
+let [done, failed, events, said] = [0, 0, 0, begun];
+const perSecond = () => `${((done / (performance.now() - begun)) * 1000).toFixed(0)} a second`;
+for (let world = seed; world < seed + runs; world++) {
+  const outcome = await runWorld(world, values.verbose ? console.log : undefined);
+  done++;
+  events += outcome.events;
+  for (const mark of outcome.marks) marks.set(mark, (marks.get(mark) ?? 0) + 1);
+  if (outcome.discrepancies.length > 0) {
+    failed++;
+    console.log(`seed ${world}, faults: ${[...outcome.plan.faults].join(', ') || 'none'}`);
+    const planted = mutant ? ` --plant ${mutant.number}` : '';
+    console.log(`replay: npm run simulate -- --seed ${world} --runs 1${planted} --verbose`);
+    for (const discrepancy of outcome.discrepancies) console.log(`  ${discrepancy}`);
+    if (failed >= (mutant ? 1 : MAX_FAILURES)) break;
+  }
+  if (performance.now() - said > PROGRESS_MS) {
+    said = performance.now();
+    console.log(`${done} of ${runs} worlds, ${failed} failed, ${perSecond()}`);
   }
 }
-const ms = performance.now() - t;
-console.log(`${runs} worlds, ${(runs / ms * 1000).toFixed(1)} per second, ${(events / runs).toFixed(0)} events each, ${failures} failed`);
-if (!values.verbose) console.log([...marks].sort().map(([k, v]) => `${v}\t${k}`).join('\n'));
+console.log(`${done} worlds, ${failed} failed, ${perSecond()}, ${(events / done).toFixed(0)} events each`);
+if (values.marks)
+  console.log(
+    [...marks]
+      .sort()
+      .map(([mark, count]) => `${String(count).padStart(8)}  ${mark}`)
+      .join('\n'),
+  );
+process.exitCode = failed > 0 ? 1 : 0;

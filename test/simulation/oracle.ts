@@ -27,7 +27,12 @@ export function oracle(kinds: ReadonlyMap<string, WindowKind>, decisions: readon
         if (entry.truth.instant !== undefined) w = Math.max(w, clock - decision.delayMs);
         const all = entry.truth.kind === 'event' ? windowsHolding(kinds, entry.truth.instant) : [];
         const open = all.filter(({ end }) => end > before);
-        judged(entry, open.map(({ id }) => id), all.length - open.length, before);
+        judged(
+          entry,
+          open.map(({ id }) => id),
+          all.length - open.length,
+          before,
+        );
       }
   }
 }

@@ -21,6 +21,7 @@ export const FAULTS = [
   'transactions', // records that are there but cannot be read yet
   'grow', // partitions are added
   'unreachable', // the broker does not answer now and then
+  'sneak', // records come right after the broker was asked
   'outage', // the broker does not answer for minutes
   'skew', // clocks of invocations differ
   'deploy', // the delay changes, and some invocations still run the old one
@@ -137,7 +138,7 @@ export function planOf(seed: number): Plan {
     maxBatch: geometry === MANY_SLICES ? 200 : d.pick([1, 3, 6, 12]),
     strideMs: geometry === MANY_SLICES ? 700 : 0,
     ageMs: d.chance(0.2) ? d.int(1, 1_000) * maxSizeMs : 0,
-    latencyMs: d.pick([1, 10, 100, 100, 1_000]),
+    latencyMs: d.pick([1, 10, 100, 100, 1_000, 3_000]),
     skewMs: faults.has('skew') ? d.pick([10, 1_000, 3_000]) : 0,
     finalizeMs: Math.max(d.pick([1_000, 3_000, 10_000]), maxSizeMs / 20),
     pollMs: Math.max(d.pick([300, 1_000, 4_000]), maxSizeMs / 100),

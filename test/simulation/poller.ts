@@ -53,12 +53,12 @@ export function poller(
   }
 
   function poll(): void {
-    if (weather.has('restart') && dice.chance(0.04)) {
+    if (weather.has('restart') && dice.chance(0.07)) {
       scheduler.trace(() => 'the poller restarts', 21);
       mark('poller restarted');
       positions.clear();
     }
-    if (weather.has('overlap') && dice.chance(0.15)) overlap();
+    if (weather.has('overlap') && dice.chance(0.4)) overlap();
     const ready: [Log, Position, Entry[]][] = [];
     for (const log of logs) {
       const position = known(log);
@@ -119,7 +119,7 @@ export function poller(
     };
     deliver(delivered, ended);
     const everything = new Set(delivered.keys());
-    if (weather.has('timeout') && dice.chance(0.15)) {
+    if (weather.has('timeout') && dice.chance(0.3)) {
       scheduler.after(dice.int(1, 4) * plan.latencyMs, () => ended(everything));
     }
     // Whatever became of it, Lambda ends an invocation some time.

@@ -33,6 +33,7 @@ export function producer(plan: Plan, dice: Dice): Producer {
   const lagMs = new Map<number, number>();
   let leap = 0;
 
+  const tailKind = dice.pick([0, 1, 2, undefined]);
   let isCalm = false;
 
   function append(log: Log, now: number, timestamp: number, value: Value | string | null, truth: Truth): void {
@@ -52,29 +53,43 @@ export function producer(plan: Plan, dice: Dice): Producer {
   }
 
   function hole(log: Log, now: number): void {
-    const truth: Truth = { kind: 'rejected' };
-    const hole = { timestamp: now, key: null, value: null, truth, appendedAt: now, state: 'hole', isDoomed: true } as const;
+    const truth: Truth = { kind: 'rejected', reason: '' };
+    const hole = {
+      timestamp: now,
+      key: null,
+      value: null,
+      truth,
+      appendedAt: now,
+      state: 'hole',
+      isDoomed: true,
+    } as const;
     log.entries.push({ ...hole, offset: log.entries.length });
   }
 
   /** A record no schema or step accepts. Some have an instant, and move the clock. */
   function malformed(log: Log, now: number, timestamp: number, instant: number): void {
-    const rejected: Truth = { kind: 'rejected' };
+    const rejected = (reason: string): Truth => ({ kind: 'rejected', reason });
     switch (dice.int(0, 6)) {
       case 0:
-        return append(log, now, timestamp, null, rejected);
+        return append(log, now, timestamp, null, rejected('tombstone'));
       case 1:
-        return append(log, now, timestamp, '%%% no base64', rejected);
+        return append(log, now, timestamp, '%%% no base64', rejected('base64'));
       case 2:
-        return append(log, now, timestamp, base64('{"t":'), rejected);
+        return append(log, now, timestamp, base64('{"t":'), rejected('json'));
       case 3:
-        return append(log, now, timestamp, { k: 'no time' }, rejected);
+        return append(log, now, timestamp, { k: 'no time' }, rejected('schema'));
       case 4:
-        return append(log, now, timestamp, { t: 'noon', k: 'a', n: 1 }, rejected);
+        return append(log, now, timestamp, { t: 'noon', k: 'a', n: 1 }, rejected('instant'));
       case 5:
-        return append(log, now, timestamp, { t: instant, k: 'x'.repeat(600), n: 1 }, { kind: 'rejected', instant });
+        return append(log, now, timestamp, { t: instant, k: 'x'.repeat(600), n: 1 }, { ...rejected('key'), instant });
       default:
-        return append(log, now, timestamp, { t: instant, k: 'a', n: 1, does: 'throw' }, { kind: 'rejected', instant });
+        return append(
+          log,
+          now,
+          timestamp,
+          { t: instant, k: 'a', n: 1, does: 'throw' },
+          { ...rejected('step'), instant },
+        );
     }
   }
 
@@ -102,7 +117,8 @@ export function producer(plan: Plan, dice: Dice): Producer {
       const latest = isTrusted && !isTimeless ? timestamp + maxFutureMs : Number.POSITIVE_INFINITY;
       if (faults.has('future') && dice.chance(0.1)) {
         const beyond = dice.pick([1, 1_000, 1_000_000_000]);
-        if (Number.isFinite(latest)) return append(log, now, timestamp, { t: latest + beyond, k, l, n }, { kind: 'rejected' });
+        if (Number.isFinite(latest))
+          return append(log, now, timestamp, { t: latest + beyond, k, l, n }, { kind: 'rejected', reason: 'future' });
         // The wall clock of whoever decodes it says what becomes of this one.
         if (!isTrusted) instant = wall + maxFutureMs + beyond;
       }
@@ -113,7 +129,13 @@ export function producer(plan: Plan, dice: Dice): Producer {
       }
       const times = dice.chance(0.05) ? 2 : 1;
       const does = times === 2 ? 'double' : 'count';
-      append(log, now, timestamp, { t: instant, k, l, n, does }, { kind: 'event', instant, keys: keysOf(k, l), n, times });
+      append(
+        log,
+        now,
+        timestamp,
+        { t: instant, k, l, n, does },
+        { kind: 'event', instant, keys: keysOf(k, l), n, times },
+      );
       return undefined;
     },
     produceLast(log, now) {
@@ -128,8 +150,8 @@ export function producer(plan: Plan, dice: Dice): Producer {
       const timestamp = Math.floor(now);
       const instant = below - maxSizeMs - 1 - dice.int(0, 1_000);
       const t = Math.min(instant, isTrusted ? timestamp + maxFutureMs : instant);
-      const kind = Number.isFinite(t) ? dice.int(0, 2) : 0;
-      if (kind === 0) return append(log, now, timestamp, base64('no json'), { kind: 'rejected' });
+      const kind = Number.isFinite(t) ? (tailKind ?? dice.int(0, 2)) : 0;
+      if (kind === 0) return append(log, now, timestamp, base64('no json'), { kind: 'rejected', reason: 'json' });
       if (kind === 1) {
         const truth: Truth = { kind: 'event', instant: t, keys: keysOf('late', 'u'), n: 1, times: 1 };
         return append(log, now, timestamp, { t, k: 'late', l: 'u', n: 1 }, truth);

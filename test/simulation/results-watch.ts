@@ -40,12 +40,13 @@ export function resultsWatch(
     const isIncomplete = item['incomplete'] !== undefined;
     if (isIncomplete) mark('incomplete window');
     if (!isIncomplete && isMarked(atClose, start, end)) wrong(`${what} does not say that it is incomplete`);
-    if (isIncomplete && !isMarked(now, start, end)) wrong(`${what} says that it is incomplete: ${String(item['incomplete'])}`);
+    if (isIncomplete && !isMarked(now, start, end))
+      wrong(`${what} says that it is incomplete: ${String(item['incomplete'])}`);
   }
 
   return {
     wrote(write, { partition, sort }) {
-      if (partition.endsWith('/cursor')) return;
+      if (partition.endsWith('/cursor')) return mark('cursor');
       const isLive = partition.endsWith('/live');
       if (write.kind === 'delete') {
         if (!isLive) wrong(`final ${partition} ${sort} was deleted`);

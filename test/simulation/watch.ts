@@ -9,7 +9,7 @@ import {
   type Registry,
 } from '../../lib/store/progress.ts';
 import type { Item, Write } from '../../lib/store/store.ts';
-import type { Applied, } from './faulty-store.ts';
+import type { Applied } from './faulty-store.ts';
 import type { Invocation } from './invocation.ts';
 import { recordsIn, type Entry, type Log } from './kafka.ts';
 import { legitimacy } from './legitimacy.ts';
@@ -17,6 +17,13 @@ import { windowsHolding, type Decision } from './oracle.ts';
 import type { Plan } from './plan.ts';
 import { resultsWatch } from './results-watch.ts';
 import type { Scheduler } from './scheduler.ts';
+
+/** Offsets that were lost, and the watermark when that was noticed. */
+export interface Loss {
+  readonly from: number;
+  readonly to: number;
+  readonly watermark: number;
+}
 
 /** Everything about one partition that was stored, and when. */
 export interface History {
@@ -26,7 +33,7 @@ export interface History {
   seenAt: number;
   firstCountedAt: number | undefined;
   /** Offset ranges that `count` covered, and gaps by what became of them. */
-  readonly lost: { readonly from: number; readonly to: number }[];
+  readonly lost: Loss[];
 }
 
 /** Looks at every write that was applied: what may never happen, and the decisions the oracle is driven by. */
@@ -55,7 +62,7 @@ export function watch(
   const progress = new Map<string, Item>();
   const histories = new Map<number, History>();
   let registry: Registry | undefined;
-  const legitimate = legitimacy(plan, logs, time, wrong, mark);
+  const legitimate = legitimacy(plan, logs, wrong, mark);
   const results = resultsWatch(plan, () => registry, legitimate.closes, wrong, mark);
 
   const applied: Applied = (invocation, writes, issuedAt) => {
@@ -71,7 +78,7 @@ export function watch(
         const item = after(progress.get(`${key.partition}/${key.sort}`), write);
         progress.set(`${key.partition}/${key.sort}`, item);
         if (key.sort === 'registry') registry = readRegistry(item);
-        else {
+        else if (key.sort === 'checkpoint') {
           const checkpoint = readCheckpoint(item);
           changed.push([histories.get(checkpoint.partition)?.checkpoint, checkpoint]);
         }
@@ -83,7 +90,8 @@ export function watch(
     for (const partition of registry?.partitions ?? []) {
       const w = histories.get(partition)?.checkpoint.watermark ?? NEVER;
       const closed = registry?.closed ?? NEVER;
-      if (closed > w) wrong(`closed (${closed}) is beyond the watermark of partition ${partition} (${w}), by ${invocation.name}`);
+      if (closed > w)
+        wrong(`closed (${closed}) is beyond the watermark of partition ${partition} (${w}), by ${invocation.name}`);
     }
   };
 
@@ -101,7 +109,13 @@ export function watch(
       if (history) wrong(`joined twice: ${where}`);
       // The join is stored with what is closed; what the same write counted comes after it.
       const watermark = before?.closed ?? NEVER;
-      history = { decisions: [{ kind: 'join', watermark }], checkpoint: to, seenAt: issuedAt, firstCountedAt: undefined, lost: [] };
+      history = {
+        decisions: [{ kind: 'join', watermark }],
+        checkpoint: to,
+        seenAt: issuedAt,
+        firstCountedAt: undefined,
+        lost: [],
+      };
       histories.set(partition, history);
       if (!registry?.partitions.includes(partition)) wrong(`a checkpoint without registration: ${where}`);
       mark(invocation.delivered.size > 0 ? 'joined by count' : 'joined by finalize');
@@ -112,9 +126,11 @@ export function watch(
         return;
       }
     } else {
-      if (to.watermark < from.watermark) wrong(`the watermark fell from ${from.watermark} to ${to.watermark}: ${where}`);
+      if (to.watermark < from.watermark)
+        wrong(`the watermark fell from ${from.watermark} to ${to.watermark}: ${where}`);
       if (to.clock < from.clock) wrong(`the clock fell from ${from.clock} to ${to.clock}: ${where}`);
-      if (from.from !== undefined && (to.next ?? 0) < (from.next ?? 0)) wrong(`next fell from ${from.next} to ${to.next}: ${where}`);
+      if (from.from !== undefined && (to.next ?? 0) < (from.next ?? 0))
+        wrong(`next fell from ${from.next} to ${to.next}: ${where}`);
       if (from.from !== undefined && to.from !== from.from) wrong(`from changed: ${where}`);
       if (to.version !== nextVersion(from.version)) wrong(`version ${from.version} became ${to.version}: ${where}`);
     }
@@ -126,7 +142,7 @@ export function watch(
       for (const gap of legitimate.classified(from, to, before, registry)) history.lost.push(gap);
     } else if (from) {
       history.decisions.push({ kind: 'raise', target: to.watermark });
-      legitimate.raised(invocation, from, to, history.seenAt, issuedAt);
+      legitimate.raised(invocation, from, to, before, history.seenAt, issuedAt);
     }
   }
 
@@ -142,12 +158,15 @@ export function watch(
     const batch = invocation.delivered.get(to.partition) ?? [];
     const log = logs[to.partition];
     const isFirst = from?.from === undefined;
-    const gap = to.gaps.find(({ from: start }) => !isFirst && start === from?.next && !from?.gaps.some((old) => old.from === start));
+    const gap = to.gaps.find(
+      ({ from: start }) => !isFirst && start === from?.next && !from?.gaps.some((old) => old.from === start),
+    );
     const start = gap?.to ?? (isFirst ? (to.from ?? 0) : (from?.next ?? 0));
     const end = to.next ?? 0;
     const records = batch.filter(({ offset }) => offset >= start && offset < end);
     const there = log ? recordsIn(log, start, end) : [];
-    if (records.length !== there.length) wrong(`covers offsets ${start} to ${end - 1} without having got them all: ${where}`);
+    if (records.length !== there.length)
+      wrong(`covers offsets ${start} to ${end - 1} without having got them all: ${where}`);
     if (isFirst) {
       history.firstCountedAt = time.time();
       if (to.from !== batch[0]?.offset) wrong(`begins at ${to.from}, was given ${batch[0]?.offset}: ${where}`);
@@ -157,11 +176,13 @@ export function watch(
     if (gap) {
       mark('gap');
       if (gap.watermark !== from?.watermark) wrong(`a gap of another watermark: ${where}`);
-      if (batch.some(({ offset }) => offset >= gap.from && offset < gap.to)) wrong(`a gap that was delivered: ${where}`);
+      if (batch.some(({ offset }) => offset >= gap.from && offset < gap.to))
+        wrong(`a gap that was delivered: ${where}`);
     }
     if (batch.some(({ offset }) => offset < start)) mark('redelivery dropped');
     const { delayMs } = invocation.pipeline;
-    if (history.decisions.some((decision) => decision.kind === 'count' && decision.delayMs < delayMs)) mark('delay raised');
+    if (history.decisions.some((decision) => decision.kind === 'count' && decision.delayMs < delayMs))
+      mark('delay raised');
     if (history.decisions.some((decision) => decision.kind === 'raise')) mark('counted after a raise');
     history.decisions.push({ kind: 'count', records: records.map((entry) => guarded(invocation, entry)), delayMs });
     const isSeen = to.clock > (from?.clock ?? NEVER) || to.counters.counted > (from?.counters.counted ?? 0);
@@ -176,19 +197,23 @@ export function watch(
     const now = Math.floor(invocation.startedAt) + invocation.skewMs;
     if (entry.truth.instant <= now + pipeline.maxFutureMs) return entry;
     mark('rejected by the wall clock');
-    return { ...entry, truth: { kind: 'rejected' } };
+    return { ...entry, truth: { kind: 'rejected', reason: 'future' } };
   }
 
   function registryChanged(invocation: Invocation, before: Registry | undefined, to: Registry): void {
     if (!before) return;
     if (to.closed < before.closed) wrong(`closed fell from ${before.closed} to ${to.closed}, by ${invocation.name}`);
-    if (to.emitted < before.emitted) wrong(`emitted fell from ${before.emitted} to ${to.emitted}, by ${invocation.name}`);
+    if (to.emitted < before.emitted)
+      wrong(`emitted fell from ${before.emitted} to ${to.emitted}, by ${invocation.name}`);
     if (to.emitted > to.closed) wrong(`emitted (${to.emitted}) is beyond closed (${to.closed}), by ${invocation.name}`);
     if (to.version < before.version) wrong(`the registry's version fell, by ${invocation.name}`);
-    if (before.partitions.some((partition) => !to.partitions.includes(partition))) wrong('a partition left the registry');
+    if (before.partitions.some((partition) => !to.partitions.includes(partition)))
+      wrong('a partition left the registry');
     if (to.closed > before.closed) legitimate.closed(invocation, histories, to);
   }
 
+  let settledFor: Registry | undefined;
+  let isSettled = false;
   const greatestClock = () => Math.max(NEVER, ...[...histories.values()].map(({ checkpoint }) => checkpoint.clock));
 
   return {
@@ -206,12 +231,18 @@ export function watch(
       return now + pipeline.idleAfterMs + maxSizeMs + delayMs + 4 * plan.skewMs + 120_000;
     },
     isSettled() {
-      const clock = greatestClock();
-      if (logs.some(({ partition }) => !registry?.partitions.includes(partition))) return false;
-      if (clock === NEVER) return true;
-      return (registry?.emitted ?? NEVER) >= Math.max(...windowsHolding(kinds, clock).map(({ end }) => end));
+      if (settledFor === registry) return isSettled;
+      settledFor = registry;
+      return (isSettled = settled());
     },
   };
+
+  function settled(): boolean {
+    const clock = greatestClock();
+    if (logs.some(({ partition }) => !registry?.partitions.includes(partition))) return false;
+    if (clock === NEVER) return true;
+    return (registry?.emitted ?? NEVER) >= Math.max(...windowsHolding(kinds, clock).map(({ end }) => end));
+  }
 }
 
 function after(item: Item | undefined, write: Write): Item {

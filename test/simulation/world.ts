@@ -57,7 +57,7 @@ export async function runWorld(seed: number, print?: (line: string) => void): Pr
     (weather.has('outage') && time.time() > outage && time.time() < outage + 15 * 60_000);
 
   const store = memoryStore();
-  const calls = port(time, d, weather);
+  const calls = port(time, d, weather, mark);
   const logs: Log[] = Array.from({ length: plan.partitions }, (_, partition) => newLog(partition, plan.start));
   const triggerMs = Math.max(0, ...[...plan.deployments[0].geometry.kinds.values()].map((kind) => kind.triggerMs ?? 0));
   const watched = watch(plan, logs, time, wrong, mark);
@@ -65,16 +65,19 @@ export async function runWorld(seed: number, print?: (line: string) => void): Pr
   let deployed = 0;
   let invocations = 0;
   let finalizing = 0;
+  const running = new Set<Invocation>();
 
   function runtimeOf(invocation: Invocation): Runtime {
     const random = d.next;
     const { name } = invocation;
-    const log = (level: string) => (message: string, fields: object = {}) => {
-      watched.logged(message);
-      time.trace(() => `${name} ${level}: ${message} ${JSON.stringify(fields)}`, message.length);
-    };
+    const log =
+      (level: string) =>
+      (message: string, fields: object = {}) => {
+        watched.logged(message);
+        time.trace(() => `${name} ${level}: ${message} ${JSON.stringify(fields)}`, message.length);
+      };
     return {
-      store: faultyStore(store, invocation, calls, d, weather, time, watched.applied),
+      store: faultyStore(store, invocation, calls, d, weather, time, watched.applied, mark),
       clock: {
         now: () => Math.floor(time.time()) + invocation.skewMs,
         monotonic: () => time.time() - plan.start,
@@ -101,8 +104,15 @@ export async function runWorld(seed: number, print?: (line: string) => void): Pr
         return calls.call(invocation, 'offsets', false, async () => {
           if (isOut()) throw unreachable();
           invocation.listedAt = time.time();
-          time.trace(() => `${invocation.name} lists ${logs.map((log) => `${log.start}-${endOf(log)} (${log.committed})`).join(', ')}`, 31);
-          return new Map(logs.map((log) => [log.partition, { start: log.start, end: endOf(log), committed: log.committed }]));
+          time.trace(
+            () =>
+              `${invocation.name} lists ${logs.map((log) => `${log.start}-${endOf(log)} (${log.committed})`).join(', ')}`,
+            31,
+          );
+          if (weather.has('sneak') && d.chance(0.3)) time.after(1, () => produce(logs[d.int(0, logs.length - 1)]));
+          return new Map(
+            logs.map((log) => [log.partition, { start: log.start, end: endOf(log), committed: log.committed }]),
+          );
         });
       },
       read: (_, partition, from, limit) =>
@@ -117,7 +127,7 @@ export async function runWorld(seed: number, print?: (line: string) => void): Pr
 
   function invoke(kind: string, delivered: Invocation['delivered'], onDeath: () => void): Invocation {
     const isOld = deployed > 0 && !isCalm && d.chance(0.3);
-    return {
+    const invocation: Invocation = {
       name: `${kind}${invocations++}`,
       pipeline: plan.deployments[isOld ? deployed - 1 : deployed] ?? plan.deployments[0],
       startedAt: time.time(),
@@ -127,8 +137,13 @@ export async function runWorld(seed: number, print?: (line: string) => void): Pr
       checkpointsReadAt: Number.NEGATIVE_INFINITY,
       askedAt: Number.NEGATIVE_INFINITY,
       listedAt: undefined,
-      onDeath,
+      onDeath() {
+        running.delete(invocation);
+        onDeath();
+      },
     };
+    running.add(invocation);
+    return invocation;
   }
 
   function contextOf(invocation: Invocation) {
@@ -156,7 +171,10 @@ export async function runWorld(seed: number, print?: (line: string) => void): Pr
     );
     void count({ eventSource: 'aws:kafka', records }, [pipeline], runtimeOf(invocation), contextOf(invocation)).then(
       ({ batchItemFailures }) => {
-        ended(new Set(batchItemFailures.map(({ itemIdentifier }) => Number(itemIdentifier.partition.split('-').at(-1)))));
+        running.delete(invocation);
+        ended(
+          new Set(batchItemFailures.map(({ itemIdentifier }) => Number(itemIdentifier.partition.split('-').at(-1)))),
+        );
       },
       (error: unknown) => {
         failed(invocation, error);
@@ -171,7 +189,10 @@ export async function runWorld(seed: number, print?: (line: string) => void): Pr
     const invocation = invoke('finalize', new Map(), () => finalizing--);
     time.trace(() => `${invocation.name} begins (skew ${invocation.skewMs})`, 42);
     void finalize({}, [invocation.pipeline], runtimeOf(invocation), contextOf(invocation)).then(
-      () => finalizing--,
+      () => {
+        running.delete(invocation);
+        finalizing--;
+      },
       (error: unknown) => {
         finalizing--;
         failed(invocation, error);
@@ -186,6 +207,7 @@ export async function runWorld(seed: number, print?: (line: string) => void): Pr
 
   /** What fails on purpose is tried again; anything else is a discrepancy. */
   function failed(invocation: Invocation, error: unknown): void {
+    running.delete(invocation);
     time.trace(() => `${invocation.name} fails: ${String(error)}`, 43);
     if (isError(error, 'GAVE_UP') || isError(error, 'STORE_BUSY')) return mark('gave up');
     const details = error instanceof TidemarkError ? JSON.stringify(error.details) : String((error as Error).stack);
@@ -197,7 +219,10 @@ export async function runWorld(seed: number, print?: (line: string) => void): Pr
   const produce = (log: Log | undefined) => {
     if (!log) return;
     made.produce(log, time.time());
-    time.trace(() => `produced ${log.partition}: up to ${endOf(log) - 1} ${JSON.stringify(log.entries.at(-1)?.truth)}`, 51);
+    time.trace(
+      () => `produced ${log.partition}: up to ${endOf(log) - 1} ${JSON.stringify(log.entries.at(-1)?.truth)}`,
+      51,
+    );
     if (log.entries.at(-1)?.state === 'open' || stableEnd(log) < endOf(log)) {
       time.after(d.int(1, 20_000), () => stableEnd(log) < endOf(log) && made.endTransaction(log));
     }
@@ -231,6 +256,7 @@ export async function runWorld(seed: number, print?: (line: string) => void): Pr
     if (!log) return;
     const greatest = d.chance(0.5) ? (log.committed ?? 0) : stableEnd(log);
     log.start = Math.max(log.start, d.int(0, greatest));
+    log.startMovedAt = time.time();
     time.trace(() => `retention moves the start of ${log.partition} to ${log.start}`, 54);
   });
   sometime('holes', 3, () => {
@@ -272,12 +298,15 @@ export async function runWorld(seed: number, print?: (line: string) => void): Pr
         const below = watched.inertBelow(log.partition);
         if (below !== undefined) made.produceInert(log, time.time(), below);
       }
-      time.after(CALM_MS, tail);
+      time.after(Math.max(CALM_MS, 3 * plan.pollMs), tail);
     };
     tail();
   }
   await time.run(watched.boundOfLiveness(time.time()), () => isWrong() || watched.isSettled());
-  await time.run(time.time() + 4 * CALM_MS + triggerMs, isWrong); // live snapshots follow
+  // Who was held up in the storm ends too; what the last ones left is tidied by the next.
+  const held = new Set(running);
+  await time.run(time.time() + 130_000, () => isWrong() || [...held].every((one) => !running.has(one)));
+  await time.run(time.time() + 4 * CALM_MS + triggerMs, isWrong);
   if (!isWrong()) checkEnd(plan, logs, store, watched, time.time(), wrong, mark);
   return { plan, discrepancies, marks, hash: time.hash(), events: time.events() };
 }

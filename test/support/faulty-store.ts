@@ -8,11 +8,14 @@ export const busy = (): Error => new TidemarkError('STORE_BUSY', 'the store did 
 /** What no code of ours catches: the process is gone. */
 export const crash = (): Error => new Error('crashed');
 
-/** A store that goes wrong where a test says: `fault` is asked before every call, with its number from 0. */
-export function faultyStore(store: MemoryStore, fault: (call: number, method: string) => Fault | undefined) {
+/** A store that goes wrong where a test says: `fault` is asked before every call, with its number from 0, and awaited. */
+export function faultyStore(
+  store: MemoryStore,
+  fault: (call: number, method: string) => Fault | undefined | Promise<undefined>,
+) {
   const calls: string[] = [];
   const around = async <T>(method: string, call: () => Promise<T>): Promise<T> => {
-    const found = fault(calls.push(method) - 1, method);
+    const found = await fault(calls.push(method) - 1, method);
     if (found?.kind === 'before') throw found.error();
     const answer = await call();
     if (found) throw found.error();
@@ -24,7 +27,7 @@ export function faultyStore(store: MemoryStore, fault: (call: number, method: st
     write: (write) => around('write', () => store.write(write)),
     transact: (writes) => around('transact', () => store.transact(writes)),
     writeBatch: (writes) => around('writeBatch', () => store.writeBatch(writes)),
-    dump: store.dump,
+    dump: (table) => store.dump(table),
   };
   return { store: faulty, calls };
 }

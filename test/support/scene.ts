@@ -97,10 +97,10 @@ export const directory = (store: MemoryStore): Record<string, Record<string, unk
   );
 
 export const checkpointOf = (store: MemoryStore, partition = 0, id = 'clicks@1'): Record<string, unknown> =>
-  (store.dump('progress').find((item) => item['pk'] === `${id}#p${partition}`) ?? {}) as Record<string, unknown>;
+  store.dump('progress').find((item) => item['pk'] === `${id}#p${partition}`) ?? {};
 
 export const registryOf = (store: MemoryStore, id = 'clicks@1'): Record<string, unknown> =>
-  (store.dump('progress').find((item) => item['pk'] === id) ?? {}) as Record<string, unknown>;
+  store.dump('progress').find((item) => item['pk'] === id) ?? {};
 
 /** What is kept of one kind, in order. */
 export const keptOf = (store: MemoryStore, kind: 'late' | 'rejected'): Record<string, unknown>[] =>

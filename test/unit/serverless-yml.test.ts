@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 
-import { pipelines } from '../../lib/pipelines/index.ts';
+import { mocks, pipelines } from '../../lib/pipelines/index.ts';
 
 const Events = z.array(
   z.looseObject({ msk: z.looseObject({ topic: z.string() }).optional(), schedule: z.unknown().optional() }),
@@ -15,9 +15,10 @@ const ServerlessYml = z.object({
     z.string(),
     z.looseObject({ handler: z.string(), environment: z.record(z.string(), z.string()).optional(), events: Events }),
   ),
+  resources: z.object({ Resources: z.record(z.string(), z.unknown()) }),
 });
 const text = readFileSync(new URL('../../serverless.yml', import.meta.url), 'utf8');
-const { custom, functions } = ServerlessYml.parse(parse(text, { logLevel: 'error' }));
+const { custom, functions, resources } = ServerlessYml.parse(parse(text, { logLevel: 'error', merge: true }));
 const counts = Object.values(functions).filter(({ handler }) => handler === 'functions/count.handler');
 const countOf = (name: string) => counts.filter(({ environment }) => environment?.['PIPELINES'] === name);
 
@@ -42,20 +43,40 @@ describe.each(pipelines.map((pipeline) => ({ name: pipeline.name, source: pipeli
       ]);
     });
 
-    test('has a topic, and a schedule for emit and finalize', () => {
-      expect(Object.keys(custom.topics)).toContain(source.topic);
+    test('has a topic, created with the same partitions wherever that happens, and a mock that feeds it', () => {
+      const mock = mocks.find(({ pipeline }) => pipeline === name);
+      expect(mock?.topic).toEqual({ name: source.topic, ...custom.topics[source.topic] });
+    });
+
+    test('has a schedule of every minute for emit and finalize', () => {
       for (const key of ['emit', 'finalize']) {
-        const inputs = functions[key]?.events.map(({ schedule }) => Object(schedule)['input']);
-        expect(inputs?.filter((input) => Object(input)['pipeline'] === name)).toHaveLength(1);
+        const schedules = functions[key]?.events.map(({ schedule }) => schedule);
+        const ours = schedules?.filter((schedule) => Object(Object(schedule)['input'])['pipeline'] === name);
+        expect(ours).toEqual([expect.objectContaining({ method: 'scheduler', rate: ['rate(1 minute)'] })]);
       }
     });
 
-    test('is read, written and looked at under the roles: the topic is named once in each', () => {
-      const grants = text.match(new RegExp(`:topic/\\$\\{cluster\\}/${source.topic}$`, 'gm'));
-      expect(grants).toHaveLength(3);
+    test.each([
+      ['CountRole', 'Poll'],
+      ['EmitRole', 'Produce'],
+      ['FinalizeRole', 'LookForLag'],
+    ])('may be used under %s: %s names its topic', (role, sid) => {
+      expect(topicsOf(role, sid).filter((topic) => topic === source.topic)).toHaveLength(1);
     });
   },
 );
+
+/** The topics that a statement allows; each resource is a template and its variables. */
+function topicsOf(role: string, sid: string): unknown[] {
+  const { Policies } = Object(Object(resources.Resources[role])['Properties']);
+  const statement = Policies[0].PolicyDocument.Statement.find(({ Sid }: { Sid?: string }) => Sid === sid);
+  return statement.Resource.map(([template, { topic }]: [string, { topic: string }]) => {
+    expect(template).toBe(
+      'arn:${AWS::Partition}:kafka:${AWS::Region}:${AWS::AccountId}:topic/${cluster}/${topic}', // oxlint-disable-line no-template-curly-in-string
+    );
+    return topic;
+  });
+}
 
 test('serverless.yml names no pipeline that is not declared', () => {
   const declared = new Set(pipelines.map(({ name }) => name));
@@ -63,4 +84,10 @@ test('serverless.yml names no pipeline that is not declared', () => {
   const ticked = ['emit', 'finalize'].flatMap((key) => functions[key]?.events ?? []);
   const names = ticked.map(({ schedule }) => String(Object(Object(schedule)['input'])['pipeline']));
   expect(new Set(names)).toEqual(declared);
+});
+
+test('serverless.yml names no topic that no pipeline reads', () => {
+  const read = [...new Set(pipelines.map(({ source }) => source.topic))].sort();
+  expect(Object.keys(custom.topics).sort()).toEqual(read);
+  expect(topicsOf('CountRole', 'Poll').sort()).toEqual(read);
 });

@@ -1,0 +1,273 @@
+import type { Patch } from './plant.ts';
+
+/** A deviation from the protocol that loses, doubles or changes a result. */
+export interface Mutant {
+  /** As protocol section H numbers them; a name for what is no deviation. */
+  readonly number: string;
+  readonly name: string;
+  readonly patches: readonly Patch[];
+  /** In so many worlds from seed 1 it must be found. */
+  readonly withinWorlds: number;
+}
+
+/** What section H lists and this code has; 15 and 16 belong to running totals and outboxes. */
+export const MUTANTS: readonly Mutant[] = [
+  {
+    number: '1',
+    name: 'no version condition on the checkpoint',
+    withinWorlds: 100,
+    patches: [
+      {
+        file: 'store/progress.ts',
+        find: "return { kind: 'put', table: 'progress', item, when: versionIs(read?.version) };",
+        replace: "return { kind: 'put', table: 'progress', item, when: read ? [] : versionIs(undefined) };",
+      },
+    ],
+  },
+  {
+    number: '2',
+    name: 'segments read before the checkpoint, with no version condition on the segment',
+    withinWorlds: 1000,
+    patches: [
+      {
+        file: 'count.ts',
+        find: 'const items = await readAll(runtime.store, [checkpointKey, ...openKeys], retry);',
+        replace: `const early = await readAll(runtime.store, openKeys, retry);
+  const items = [...early, ...(await readAll(runtime.store, [checkpointKey], retry))];`,
+      },
+      {
+        file: 'store/draft.ts',
+        find: "when: versionIs(read?.['version'] as string | undefined),",
+        replace: 'when: [],',
+      },
+    ],
+  },
+  {
+    number: '3',
+    name: "judging by the clock at the batch's start",
+    withinWorlds: 100,
+    patches: [
+      {
+        file: 'fold.ts',
+        find: 'fateOf(pipeline, decoded, tide.watermark, verdictOf)',
+        replace: 'fateOf(pipeline, decoded, from.watermark, verdictOf)',
+      },
+    ],
+  },
+  {
+    number: '4',
+    name: 'visible-from ignored',
+    withinWorlds: 100,
+    patches: [
+      {
+        file: 'store/merge.ts',
+        find: 'if (visibleFrom <= window.end) decodePartials',
+        replace: 'decodePartials',
+      },
+    ],
+  },
+  {
+    number: '5',
+    name: 'deletion before emission',
+    withinWorlds: 100,
+    patches: [
+      {
+        file: 'finalize.ts',
+        find: 'const emitted = await emitWindows(pipeline, registry, runtime, retry);',
+        replace: `await collect(pipeline, registry.partitions, registry.closed, runtime, retry);
+  const emitted = await emitWindows(pipeline, registry, runtime, retry);`,
+      },
+    ],
+  },
+  {
+    number: '6',
+    name: '`emitted` not read again after the last page',
+    withinWorlds: 1000,
+    patches: [
+      {
+        file: 'emission.ts',
+        find: `    const partials = await mergeWindow(pipeline, registry.partitions, window, runtime.store, retry);
+`,
+        replace: '',
+      },
+      {
+        file: 'emission.ts',
+        find: `    if (current.emitted >= end) return current.emitted;
+`,
+        replace: `    if (current.emitted >= end) return current.emitted;
+    const partials = await mergeWindow(pipeline, registry.partitions, window, runtime.store, retry);
+`,
+      },
+    ],
+  },
+  {
+    number: '7',
+    name: '`emitted` advanced before the rows are written',
+    withinWorlds: 100,
+    patches: [
+      {
+        file: 'emission.ts',
+        find: '    if (!(await emitWindow(pipeline, current,',
+        replace: `    await advanceEmitted(pipeline, end, runtime, retry);
+    if (!(await emitWindow(pipeline, current,`,
+      },
+    ],
+  },
+  {
+    number: '8',
+    name: '`emitted` advanced unconditionally',
+    withinWorlds: 500,
+    patches: [{ file: 'emission.ts', find: "when: [{ attribute: 'emitted', below: emitted }],", replace: 'when: [],' }],
+  },
+  {
+    number: '9',
+    name: '`closed` advanced unconditionally',
+    withinWorlds: 500,
+    patches: [
+      {
+        file: 'finalize.ts',
+        find: 'progress.registryChange(pipeline, registry, { closed: target, incompleteUntil }, shape),',
+        replace:
+          '{ ...progress.registryChange(pipeline, registry, { closed: target, incompleteUntil }, shape), when: [] },',
+      },
+    ],
+  },
+  {
+    number: '10',
+    name: 'idle partitions left out of the minimum with their watermark raised once',
+    withinWorlds: 500,
+    patches: [
+      {
+        file: 'finalize.ts',
+        find: 'if (checkpoint.watermark >= target) continue;',
+        replace: 'if (checkpoint.watermark > checkpoint.clock - pipeline.delayMs) continue;',
+      },
+    ],
+  },
+  {
+    number: '11',
+    name: 'checkpoints read before the registry',
+    withinWorlds: 1000,
+    patches: [
+      {
+        file: 'finalize.ts',
+        find: `  const [item] = await readAll(store, [progress.registryKey(pipeline)], retry);
+  const registry =`,
+        replace: `  const [known] = await readAll(store, [progress.registryKey(pipeline)], retry);
+  const early = await readCheckpoints(pipeline, known && progress.readRegistry(known), runtime, retry);
+  const [item] = await readAll(store, [progress.registryKey(pipeline)], retry);
+  const registry =`,
+      },
+      {
+        file: 'finalize.ts',
+        find: 'const checkpoints = await readCheckpoints(pipeline, registry, runtime, retry);',
+        replace: 'const checkpoints = early;',
+      },
+    ],
+  },
+  {
+    number: '12',
+    name: 'join without the registry bump',
+    withinWorlds: 1000,
+    patches: [
+      {
+        file: 'store/progress.ts',
+        find: 'set: registryAttributes({ ...changes, version: read.version + 1 }),',
+        replace:
+          'set: registryAttributes({ ...changes, version: changes.partitions ? read.version : read.version + 1 }),',
+      },
+    ],
+  },
+  {
+    number: '13',
+    name: 'join without w = closed',
+    withinWorlds: 100,
+    patches: [{ file: 'store/progress.ts', find: '  watermark: closed,\n', replace: '  watermark: NEVER,\n' }],
+  },
+  {
+    number: '14',
+    name: "no listing of the broker's partitions",
+    withinWorlds: 100,
+    patches: [
+      {
+        file: 'finalize.ts',
+        find: 'if (newcomers.length > 0) return',
+        replace: 'if (newcomers.length > 0 && Math.abs(0)) return',
+      },
+    ],
+  },
+  {
+    number: '17',
+    name: 'watermark recomputed from the clock after the delay was raised',
+    withinWorlds: 100,
+    patches: [
+      {
+        file: 'window/verdict.ts',
+        find: 'const watermark = Math.max(tide.watermark, clock - delayMs);',
+        replace: 'const watermark = clock - delayMs;',
+      },
+    ],
+  },
+  {
+    number: '18',
+    name: '`seen` renewed by late events',
+    withinWorlds: 500,
+    patches: [{ file: 'fold.ts', find: 'seen: counted > 0 ||', replace: 'seen: counted > 0 || late > 0 ||' }],
+  },
+  {
+    number: '19',
+    name: 'idle by an old end offset',
+    withinWorlds: 1000,
+    patches: [
+      { file: 'finalize.ts', find: '  const listing = await askBroker(pipeline, runtime);\n', replace: '' },
+      {
+        file: 'finalize.ts',
+        find: `  const [item] = await readAll(store, [progress.registryKey(pipeline)], retry);
+  const registry =`,
+        replace: `  const listing = await askBroker(pipeline, runtime);
+  const [item] = await readAll(store, [progress.registryKey(pipeline)], retry);
+  const registry =`,
+      },
+    ],
+  },
+  {
+    number: '20',
+    name: 'a gap closed over before it was classified',
+    withinWorlds: 500,
+    patches: [
+      {
+        file: 'finalize.ts',
+        find: 'if (checkpoints.some((checkpoint) => checkpoint.gaps',
+        replace: `if (targetOf(pipeline, checkpoints, new Set(), now) <= registry.closed &&
+    checkpoints.some((checkpoint) => checkpoint.gaps`,
+      },
+    ],
+  },
+];
+
+/** No deviation: limits made so small that small worlds meet them. Nothing may be found. */
+export const SMALL_LIMITS: Mutant = {
+  number: 'small-limits',
+  name: 'blocks, rounds, looks ahead and open segments of a few entries',
+  withinWorlds: 0,
+  patches: [
+    {
+      file: 'store/results.ts',
+      find: 'export const ROWS_PER_BLOCK = 10_000;',
+      replace: 'export const ROWS_PER_BLOCK = 2;',
+    },
+    { file: 'emission.ts', find: 'const MAX_ENDS = 5_000;', replace: 'const MAX_ENDS = 2;' },
+    { file: 'source/idle.ts', find: 'const LOOK_AHEAD = 1_000;', replace: 'const LOOK_AHEAD = 20;' },
+    {
+      file: 'store/draft.ts',
+      find: 'const MAX_OPEN_SEGMENT_BYTES = 900;',
+      replace: 'const MAX_OPEN_SEGMENT_BYTES = 30;',
+    },
+    {
+      file: 'store/draft.ts',
+      find: 'const MAX_ACTIONS = MAX_TRANSACTION_ACTIONS - 10;',
+      replace: 'const MAX_ACTIONS = 7;',
+    },
+    { file: 'count.ts', find: 'const MANY_GAPS = 20;', replace: 'const MANY_GAPS = 2;' },
+  ],
+};
