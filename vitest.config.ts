@@ -11,6 +11,7 @@ export default defineConfig({
       project('unit', ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts'], 10_000, {
         typecheck: { enabled: false },
       }),
+      project('conformance', ['test/conformance/**/*.test.ts'], 120_000),
       project('simulation', ['test/simulation/**/*.test.ts'], 300_000),
       project('integration', ['test/integration/**/*.test.ts'], 120_000, { fileParallelism: false }),
       project('e2e', ['test/e2e/**/*.test.ts'], 300_000, { fileParallelism: false }),

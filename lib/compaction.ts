@@ -23,7 +23,7 @@ import {
 } from './store/running.ts';
 import { decodePartials, encodePartials, partialsOf, type Partials } from './store/segment.ts';
 import { textOf, type Delete, type Key, type Query, type Store } from './store/store.ts';
-import { byShard, inGroups } from './totals.ts';
+import { inGroups, keysByShard } from './totals.ts';
 
 /** Shards of a group that is read, merged and written. */
 const SHARDS_AT_ONCE = 50;
@@ -54,8 +54,8 @@ export async function compact(
     const folded = await foldDeltas(pipeline, partition, read.upTo, upTo, partials, store, retry, maxBytes);
     if (partials.size === 0) return Math.max(read.upTo, upTo);
     const generation = generationOf(read.number + 1, newIncarnation(random));
-    const touched = byShard(partials);
-    if (!(await writeBases(pipeline, partition, read, generation, touched, runtime, retry))) return undefined;
+    const touched = keysByShard(partials);
+    if (!(await writeBases(pipeline, partition, read, generation, partials, touched, runtime, retry))) return undefined;
     const shards = Array.from(read.shards);
     for (const shard of touched.keys()) shards[shard] = generation;
     const head: Head = { number: read.number + 1, upTo: folded.to, shards };
@@ -78,7 +78,8 @@ async function writeBases(
   partition: number,
   read: Head,
   generation: string,
-  touched: ReadonlyMap<number, Partials>,
+  partials: Partials,
+  touched: ReadonlyMap<number, readonly string[]>,
   { store }: Runtime,
   retry: Retry,
 ): Promise<boolean> {
@@ -86,7 +87,7 @@ async function writeBases(
   let isComplete = true;
   await inGroups([...touched.keys()], SHARDS_AT_ONCE, async (group) => {
     const named = namedShards(new Map([[partition, read]]), group);
-    const bases = new Map(group.map((shard): [number, Partials] => [shard, new Map(touched.get(shard))]));
+    const bases = new Map(group.map((shard) => [shard, part(partials, touched.get(shard))]));
     const items = await readBases(pipeline, named, store, retry);
     if (!items) isComplete = false;
     for (const item of items ?? []) {
@@ -100,6 +101,9 @@ async function writeBases(
   });
   return isComplete;
 }
+
+const part = (partials: Partials, keys: readonly string[] = []): Partials =>
+  new Map(keys.map((key) => [key, partials.get(key) ?? []]));
 
 /** Deletes what the head has just ceased to name, and the deltas it took: nothing else is certain to be unused. */
 async function collect(

@@ -134,7 +134,7 @@ export async function markExpired(
 }
 
 /** The latest instant that lost records may have had: nobody saw them, so any that would not have been refused. */
-const latestLost = (pipeline: Pipeline, { clock }: Checkpoint, runtime: Runtime): number =>
+export const latestLost = (pipeline: Pipeline, { clock }: Checkpoint, runtime: Runtime): number =>
   Math.max(clock, runtime.clock.now() + pipeline.maxFutureMs);
 
 /** Says what became of each gap before anything more closes, and marks the windows its records may have belonged to. */
@@ -161,6 +161,7 @@ export async function classifyGaps(
       if (kind !== 'empty' && kind !== 'expired') gaps.push({ ...gap, kind });
       if (kind === gap.kind || kind === 'empty') continue;
       const reason = `partition ${checkpoint.partition}, offsets ${gap.from} to ${gap.to - 1}: ${kind}`;
+      if (incomplete.some((known) => known.reason === reason)) continue; // seen before the next delivery told
       incomplete.push({ after: gap.watermark, upTo: latestLost(pipeline, checkpoint, runtime), reason });
       runtime.log.error('records were lost', { pipeline: pipeline.id, reason });
       runtime.metrics(pipeline.name, { lostGaps: 1 });

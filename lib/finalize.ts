@@ -125,16 +125,16 @@ async function close(
     if (await markExpired(pipeline, registry, checkpoints, listing, runtime)) return undefined;
     await reportStuck(pipeline, registry, checkpoints, listing, runtime);
   }
-  if (checkpoints.some((checkpoint) => checkpoint.gaps.some((gap) => gap.kind === 'unclassified'))) {
+  const gapped = checkpoints.filter(({ gaps }) => gaps.some(({ kind }) => kind === 'unclassified'));
+  if (gapped.length > 0 && runtime.broker) {
     try {
-      if (listing) return await classifyGaps(pipeline, registry, checkpoints, listing, runtime);
+      const isListed = gapped.every(({ partition }) => listing?.has(partition));
+      if (listing && isListed) return await classifyGaps(pipeline, registry, checkpoints, listing, runtime);
     } catch (error) {
       if (!isError(error, 'BROKER_UNREACHABLE')) throw error;
     }
-    if (runtime.broker) {
-      log.error('nothing closes: the broker cannot be asked about a gap', { pipeline: pipeline.id });
-      return registry;
-    }
+    log.error('nothing closes: the broker cannot be asked about a gap', { pipeline: pipeline.id });
+    return registry;
   }
 
   if (pipeline.running) return registry; // nothing closes, so nobody has to be idle

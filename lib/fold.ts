@@ -18,6 +18,8 @@ export interface Chunk {
   readonly taken: number;
 }
 
+const NO_ROWS: readonly string[] = [];
+
 /** What becomes of one record. */
 type Fate =
   | { readonly kind: 'rejected'; readonly kept: Kept }
@@ -40,7 +42,7 @@ export function fold(pipeline: Pipeline, from: Checkpoint, records: readonly Dec
   let tide = { clock: from.clock, watermark: from.watermark };
   let { maxTimestamp } = from;
   for (const decoded of records) {
-    const { record, instant, outputs, rows = [] } = decoded;
+    const { record, instant, outputs, rows = NO_ROWS } = decoded;
     let fate = fateOf(pipeline, decoded, tide.watermark, verdictOf);
     const size = 'kept' in fate ? sizeOfKept(fate.kept) : sizeOf(pipeline, outputs);
     if (!hasRoom(draft, size, bytesOfRows(rows))) {

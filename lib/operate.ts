@@ -1,5 +1,5 @@
-import type { Pipeline } from './pipeline.ts';
-import { describe } from './pipeline.ts';
+import { latestLost } from './evidence.ts';
+import { describe, type Pipeline } from './pipeline.ts';
 import { TidemarkError } from './runtime/error.ts';
 import { retrying, type Retry } from './runtime/retry.ts';
 import type { Runtime } from './runtime/runtime.ts';
@@ -63,14 +63,10 @@ export async function skip(
   return await retrying(`skip ${pipeline.id} partition ${partition}`, retry, async () => {
     const position = await positionOf(pipeline, partition, runtime, retry);
     const { checkpoint } = position;
-    const { next, from, watermark, counters } = checkpoint;
-    if (next === undefined || from === undefined)
-      throw refused(`partition ${partition} has counted nothing yet; npx tidemark reset says where it begins`);
     const done = checkpoint.gaps.find((gap) => gap.kind === 'skipped' && gap.to === to && gap.reason === reason);
     if (done) return done; // by a try whose answer was lost
-    if (to <= next)
-      throw refused(`--to is ${to}; partition ${partition} has gone on to offset ${next}: expected a later one`);
-    if (end !== undefined && to > end) throw refused(`--to is ${to}; the log of partition ${partition} ends at ${end}`);
+    const next = skipFrom(checkpoint, to, end);
+    const { watermark, counters } = checkpoint;
 
     const skipped = { ...progress.NO_COUNTERS, records: to - next, skipped: to - next };
     const gap: Gap = { from: next, to, kind: 'skipped', watermark, reason };
@@ -82,16 +78,28 @@ export async function skip(
       committedAt: runtime.clock.now(),
       version: progress.nextVersion(checkpoint.version),
     };
-    const mark = `partition ${partition}, offsets ${next} to ${to - 1}: skipped: ${reason}`;
-    const outcome = await decide(
-      pipeline,
-      position,
-      moved,
-      markOf(pipeline, watermark, checkpoint, mark, runtime),
-      runtime,
-    );
+    const mark: Incomplete = {
+      after: watermark,
+      upTo: latestLost(pipeline, checkpoint, runtime),
+      reason: `partition ${partition}, offsets ${next} to ${to - 1}: skipped: ${reason}`,
+    };
+    const outcome = await decide(pipeline, position, moved, [mark], runtime);
     return outcome === 'done' ? gap : undefined;
   });
+}
+
+/**
+ * Where a skip begins.
+ *
+ * @throws BAD_ARGUMENTS when there is nothing to skip up to `to`.
+ */
+export function skipFrom({ partition, next, from }: Checkpoint, to: number, end: number | undefined): number {
+  if (next === undefined || from === undefined)
+    throw refused(`partition ${partition} has counted nothing yet; npx tidemark reset says where it begins`);
+  if (to <= next)
+    throw refused(`--to is ${to}; partition ${partition} has gone on to offset ${next}: expected a later one`);
+  if (end !== undefined && to > end) throw refused(`--to is ${to}; the log of partition ${partition} ends at ${end}`);
+  return next;
 }
 
 /** Where counting begins after a reset: at the first delivery, wherever that is, or at an offset. */
@@ -121,10 +129,7 @@ export async function reset(
     const { checkpoint } = position;
     const { state, next, from, watermark, gaps, version } = checkpoint;
     if (state === 'active' && from === first && next === first) return checkpoint; // begins there already
-    if (state === 'active' && from !== undefined && !force)
-      throw refused(
-        `partition ${partition} is not stopped: what it has counted may count twice; npx tidemark skip passes over records, --force resets it all the same`,
-      );
+    checkReset(checkpoint, force);
     const now = runtime.clock.now();
     const anew: Checkpoint = {
       ...checkpoint,
@@ -145,20 +150,23 @@ export async function reset(
       ...gaps.filter(({ kind }) => kind === 'unclassified').map((gap) => gap.watermark),
     );
     const isLossless = first !== undefined && first === next && reach === watermark;
-    const mark = `partition ${partition} was reset at offset ${next ?? 'none'}: what followed there may not have been counted`;
-    const marks = isLossless ? [] : markOf(pipeline, reach, checkpoint, mark, runtime);
+    const mark: Incomplete = {
+      after: reach,
+      upTo: latestLost(pipeline, checkpoint, runtime),
+      reason: `partition ${partition} was reset at offset ${next ?? 'none'}: what followed there may not have been counted`,
+    };
+    const marks = isLossless ? [] : [mark];
     return (await decide(pipeline, position, anew, marks, runtime)) === 'done' ? anew : undefined;
   });
 }
 
-/** Windows that records nobody has read may have belonged to: event times end a little after now, or after the clock. */
-const markOf = (
-  pipeline: Pipeline,
-  after: number,
-  { clock }: Checkpoint,
-  reason: string,
-  runtime: Runtime,
-): Incomplete[] => [{ after, upTo: Math.max(clock, runtime.clock.now() + pipeline.maxFutureMs), reason }];
+/** @throws BAD_ARGUMENTS for a partition that would count twice what it has counted, unless that is what is wanted. */
+export function checkReset({ partition, state, from }: Checkpoint, force: boolean): void {
+  if (state === 'stopped' || from === undefined || force) return;
+  throw refused(
+    `partition ${partition} is not stopped: what it has counted may count twice; npx tidemark skip passes over records, --force resets it all the same`,
+  );
+}
 
 /** One transaction: the decision and its consequences are stored together, IF nothing moved since they were read. */
 async function decide(

@@ -5,6 +5,7 @@ import { parquetOf, type Pack } from './sink/parquet.ts';
 import type { SideOutput } from './sink/side-output.ts';
 import type { Sink } from './sink/sink.ts';
 import { pagesOf, readAll, writeAll } from './store/drain.ts';
+import { keyOf } from './store/item.ts';
 import {
   MEASURES,
   claimRange,
@@ -19,7 +20,7 @@ import {
 } from './store/outbox.ts';
 import * as progress from './store/progress.ts';
 import type { Registry } from './store/progress.ts';
-import { KEY_ATTRIBUTES, type Delete, type Item } from './store/store.ts';
+import { textOf, type Delete, type Item } from './store/store.ts';
 
 /** What one partition's flush works with. */
 interface Outbox {
@@ -140,7 +141,7 @@ async function writeRange(outbox: Outbox, pending: string): Promise<void> {
   }
   // Only after the last page: whoever finished this range meanwhile may have deleted rows while they were read.
   if ((await headOf(outbox)).pending !== pending) return;
-  const packs = items.map((item): Pack => ({ topic: String(item['topic']), partition, lines: linesOf(item) }));
+  const packs = items.map((item): Pack => ({ topic: textOf(item, 'topic'), partition, lines: linesOf(item) }));
   const name = `${pipeline.id}/${sideOutput.name}/p${partition}-${pending}.parquet`;
   const content = await parquetOf(sideOutput.columns, packs);
   const outcome = await retrying('sink', retry, () => sink.put(name, content));
@@ -155,10 +156,6 @@ async function writeRange(outbox: Outbox, pending: string): Promise<void> {
 
 /** Deletes rows that are in a file. */
 async function forget({ runtime, retry }: Outbox, items: readonly Item[]): Promise<void> {
-  const [partition, sort] = KEY_ATTRIBUTES.buckets;
-  const deletes = items.map((item): Delete => ({
-    kind: 'delete',
-    key: { table: 'buckets', partition: String(item[partition]), sort: String(item[sort]) },
-  }));
+  const deletes = items.map((item): Delete => ({ kind: 'delete', key: keyOf('buckets', item) }));
   await writeAll(runtime.store, deletes, retry);
 }

@@ -33,11 +33,8 @@ export interface Plans {
 /** Compares declarations with what is stored. Reads only. */
 export async function planOf({ store, retry }: Reader, pipelines: readonly Pipeline[]): Promise<Plans> {
   const stored = await storedPipelines(store, retry);
-  const items = await readAll(
-    store,
-    [...new Map([...stored, ...pipelines].map((one) => [one.id, registryKey(one)])).values()],
-    retry,
-  );
+  const keys = new Map([...stored, ...pipelines].map((pipeline) => [pipeline.id, registryKey(pipeline)]));
+  const items = await readAll(store, [...keys.values()], retry);
   const registries = new Map(items.map((item) => [item['pk'], readRegistry(item)]));
   const all = stored.flatMap((pipeline): Stored[] => {
     const registry = registries.get(pipeline.id);

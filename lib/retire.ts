@@ -69,6 +69,14 @@ export async function retire(pipeline: Pipeline, runtime: Runtime, retry: Retry)
     return outcome === 'done' ? true : undefined;
   });
   await finalizePipeline(atOnce(pipeline), runtime, retry);
+  await retrying('finished', retry, () =>
+    runtime.store.write({
+      kind: 'update',
+      key: progress.registryKey(pipeline),
+      set: { finishedAt: runtime.clock.now() },
+      when: [{ attribute: 'state', equals: 'retired' }],
+    }),
+  );
 }
 
 /** The pipeline without waiting for triggers: this is the last look at its open windows, and none shall stay shown. */
@@ -90,7 +98,8 @@ export async function activate(pipeline: Pipeline, runtime: Runtime, retry: Retr
   await retrying(`activate ${pipeline.id}`, retry, async () => {
     const registry = await registryOf(pipeline, runtime, retry);
     if (registry.state === 'retired') {
-      if ((await store.write(changeRegistry(pipeline, registry, { state: 'active' }))) === 'refused') return undefined;
+      const change = { ...changeRegistry(pipeline, registry, { state: 'active' }), remove: ['finishedAt'] };
+      if ((await store.write(change)) === 'refused') return undefined;
     }
     for (const checkpoint of await checkpointsOf({ store, retry }, pipeline, registry)) {
       if (checkpoint.state !== 'retired') continue;

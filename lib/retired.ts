@@ -40,13 +40,12 @@ export async function closeRetired(
     retired.push(told);
   }
   // From here on no partition moves but by this function.
-  const clock = Math.max(progress.NEVER, ...retired.map((checkpoint) => checkpoint.clock));
-  const target = pipeline.running || clock === progress.NEVER ? clock : lastEndHolding(pipeline.geometry, clock);
-  if (pipeline.running || target <= registry.closed) return registry;
+  const target = lastEnd(pipeline, retired);
+  if (target <= registry.closed) return registry;
 
   // Marks before the first raise: a raised watermark no longer says how far its partition had come.
   let current = registry;
-  const news = marksOf(retired, clock, target).filter((mark) => !registry.incomplete.some((old) => isSame(old, mark)));
+  const news = marksOf(retired, target).filter((mark) => !registry.incomplete.some((old) => isSame(old, mark)));
   if (news.length > 0) {
     const incomplete = [...registry.incomplete, ...news];
     if ((await store.write(changeRegistry(pipeline, registry, { incomplete }))) === 'refused') return undefined;
@@ -67,21 +66,31 @@ export async function closeRetired(
   return { ...current, closed: target, version: current.version + 1 };
 }
 
+const clockOf = (checkpoints: readonly Checkpoint[]): number =>
+  Math.max(progress.NEVER, ...checkpoints.map(({ clock }) => clock));
+
+/** The end of the last window that can hold data; `NEVER` when none does, or when it never ends. */
+function lastEnd(pipeline: Pipeline, checkpoints: readonly Checkpoint[]): number {
+  const clock = clockOf(checkpoints);
+  return pipeline.running || clock === progress.NEVER ? progress.NEVER : lastEndHolding(pipeline.geometry, clock);
+}
+
 /** Windows that were not over when the revision was retired, and those that unexplained gaps may have touched. */
-function marksOf(retired: readonly Checkpoint[], clock: number, target: number): Incomplete[] {
+function marksOf(retired: readonly Checkpoint[], target: number): Incomplete[] {
+  const upTo = clockOf(retired);
   const behind = retired.filter(({ watermark }) => watermark < target);
   const marks = behind.flatMap(({ partition, gaps }) =>
     gaps
       .filter(({ kind }) => kind === 'unclassified')
       .map(({ from, to, watermark }) => ({
         after: watermark,
-        upTo: clock,
+        upTo,
         reason: `partition ${partition}, offsets ${from} to ${to - 1}: never delivered`,
       })),
   );
   if (behind.length === 0) return marks;
   const after = Math.min(...behind.map(({ watermark }) => watermark));
-  return [...marks, { after, upTo: clock, reason: 'the revision was retired before the window was over' }];
+  return [...marks, { after, upTo, reason: 'the revision was retired before the window was over' }];
 }
 
 /** After a crash some partitions are raised already: the first mark had all of them, so the reason tells, not `after`. */

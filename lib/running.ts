@@ -51,16 +51,32 @@ export async function refreshRunning(
   const [stored] = await readAll(runtime.store, [snapshotKey(pipeline, running)], retry);
   const last = stored ? readSnapshot(stored, pipeline).refreshedAt : progress.NEVER;
   if (!isTriggerDue(last, runtime.clock.now(), running.triggerMs)) return;
-  let isMore = true;
+  let isAll = false;
   // A backlog takes several steps; the next invocation goes on where the time ran out.
-  while (isMore && runtime.clock.monotonic() < retry.deadline) {
-    isMore = await retrying(`refresh ${pipeline.id}`, retry, () =>
+  while (!isAll && runtime.clock.monotonic() < retry.deadline) {
+    const shown = await retrying(`refresh ${pipeline.id}`, retry, () =>
       step(pipeline, running, registry, runtime, retry, limits),
     );
+    // Only now, when the memory that the step took is free again.
+    for (const [partition, { to, bytes }] of shown.folded) {
+      if (bytes >= limits.compactFromBytes) await compact(pipeline, partition, to, runtime, retry, limits.stepBytes);
+    }
+    ({ isAll } = shown);
   }
 }
 
-/** @returns whether there is more to do at once; undefined when somebody else compacted: start over. */
+/** What a step came to. */
+interface Step {
+  /** How far the snapshot that it put shows each partition; none when it put none. */
+  readonly folded: ReadonlyMap<number, Folded>;
+  /** Whether that is all there was. */
+  readonly isAll: boolean;
+}
+
+/** Nothing is new, or another finalize has shown it. */
+const NOTHING: Step = { folded: new Map(), isAll: true };
+
+/** @returns undefined when a compaction came in between: start over. */
 async function step(
   pipeline: Pipeline,
   running: Running,
@@ -68,7 +84,7 @@ async function step(
   runtime: Runtime,
   retry: Retry,
   limits: Limits,
-): Promise<boolean | undefined> {
+): Promise<Step | undefined> {
   const { store, clock } = runtime;
   const { partitions } = registry;
   const heads = await readHeads(pipeline, partitions, store, retry);
@@ -78,16 +94,12 @@ async function step(
   const before = stored ? readSnapshot(stored, pipeline) : emptySnapshot(pipeline);
   const isKnown = [...heads].every(([partition, { upTo }]) => upTo <= commitsIn(before, partition));
   const commits = await readCommits(pipeline, partitions, runtime, retry);
-  if (isKnown && partitions.every((partition) => commits.get(partition) === commitsIn(before, partition))) return false;
+  if (isKnown && partitions.every((partition) => commits.get(partition) === commitsIn(before, partition)))
+    return NOTHING;
 
   const { earlier, changed, folded } = await readDeltas(pipeline, heads, before, commits, runtime, retry, limits);
   const isAll = partitions.every((partition) => folded.get(partition)?.to === commits.get(partition));
-  if (!isKnown && !isAll) {
-    // No snapshot tells what is new, so nothing is lost by compacting first; then what is left fits memory.
-    for (const [partition, { to }] of folded) await compact(pipeline, partition, to, runtime, retry, limits.stepBytes);
-    return true;
-  }
-  if (isKnown && isAll && changed.size === 0) return false;
+  if (isKnown && isAll && changed.size === 0) return NOTHING;
   const { top } = running;
   const result =
     (isKnown && (await changedTotals(pipeline, heads, before, earlier, changed, top, store, retry))) ||
@@ -101,11 +113,8 @@ async function step(
   const versions = versionsOf([...folded].map(([partition, { to }]) => [partition, to]));
   const snapshot: Snapshot = { rows, keys, totals, versions, refreshedAt: clock.now() };
   // Refused: another finalize saw more, or the same, and has shown it.
-  if ((await store.write(putSnapshot(pipeline, running, snapshot, incomplete, stored))) === 'refused') return false;
-  for (const [partition, { to, bytes }] of folded) {
-    if (bytes >= limits.compactFromBytes) await compact(pipeline, partition, to, runtime, retry, limits.stepBytes);
-  }
-  if (!isAll) return true;
+  if ((await store.write(putSnapshot(pipeline, running, snapshot, incomplete, stored))) === 'refused') return NOTHING;
+  if (!isAll) return { folded, isAll };
   runtime.report({
     ...overAllTime(running.name),
     pipeline: pipeline.name,
@@ -119,7 +128,7 @@ async function step(
     columns: [...pipeline.groupBy, ...pipeline.columns],
     incomplete,
   });
-  return false;
+  return { folded, isAll };
 }
 
 /** How often each partition has committed. */

@@ -1,6 +1,14 @@
 import type { Pipeline } from './pipeline.ts';
 import { checkpointsOf, registryOf, watermarkOf, type Reader } from './reader.ts';
-import { NEVER, NO_COUNTERS, addCounters, type Checkpoint, type Counters, type Gap, type Registry } from './store/progress.ts';
+import {
+  NEVER,
+  NO_COUNTERS,
+  addCounters,
+  type Checkpoint,
+  type Counters,
+  type Gap,
+  type Registry,
+} from './store/progress.ts';
 import { windowsAfter } from './store/slices.ts';
 import { nextEndAfter, type Window } from './window/geometry.ts';
 
@@ -123,7 +131,20 @@ function partitionStatus(
   const lag = next === undefined || end === undefined ? undefined : Math.max(0, end - next);
   // What `finalize` found is over once something was committed.
   const stuckSince = registry?.stuck.find((one) => one.partition === partition && one.since >= committedAt)?.since;
-  return { partition, state, reason: found?.reason, next, end, lag, clock, watermark, seen, stuckSince, counters, gaps };
+  return {
+    partition,
+    state,
+    reason: found?.reason,
+    next,
+    end,
+    lag,
+    clock,
+    watermark,
+    seen,
+    stuckSince,
+    counters,
+    gaps,
+  };
 }
 
 function kindStatus(

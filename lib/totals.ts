@@ -67,14 +67,14 @@ export async function eachBase(
   return isComplete;
 }
 
-/** Partials by the shard of their key. */
-export function byShard(partials: Partials): Map<number, Partials> {
-  const groups = new Map<number, Map<string, States>>();
-  for (const [key, states] of partials) {
+/** The keys of partials by shard. */
+export function keysByShard(partials: Partials): Map<number, string[]> {
+  const groups = new Map<number, string[]>();
+  for (const key of partials.keys()) {
     const shard = shardOf(key);
     const group = groups.get(shard);
-    if (group) group.set(key, states);
-    else groups.set(shard, new Map([[key, states]]));
+    if (group) group.push(key);
+    else groups.set(shard, [key]);
   }
   return groups;
 }
@@ -94,13 +94,13 @@ export async function allTotals(
   retry: Retry,
 ): Promise<Totals | undefined> {
   const best = ranking(limit);
-  const touched = byShard(deltas);
+  const touched = keysByShard(deltas);
   let keys = 0;
   let totals = totalsOf(pipeline, NONE);
   const shards = Array.from({ length: SHARDS }, (_, shard) => shard);
   const isRead = await eachBase(pipeline, heads, shards, store, retry, (group, base) => {
     for (const shard of group) {
-      for (const [key, states] of touched.get(shard) ?? []) mergeInto(base, key, states, pipeline.accumulators);
+      for (const key of touched.get(shard) ?? []) mergeInto(base, key, deltas.get(key) ?? [], pipeline.accumulators);
     }
     keys += base.size;
     totals = merged(pipeline, totals, totalsOf(pipeline, base));
@@ -140,16 +140,16 @@ export async function changedTotals(
   const best = ranking(limit);
   const rows = before.rows.map((row) => placedRow(pipeline, row));
   for (const row of rows) if (!changed.has(row.key)) best.add(row);
-  const touched = byShard(changed);
+  const touched = keysByShard(changed);
   let { keys } = before;
   const isRead = await eachBase(pipeline, heads, [...touched.keys()], store, retry, (group, base) => {
     for (const shard of group) {
-      for (const [key, states] of touched.get(shard) ?? []) {
+      for (const key of touched.get(shard) ?? []) {
         const known = earlier.get(key);
         if (!known && !base.has(key)) keys++;
         if (known) mergeInto(base, key, known, accumulators);
-        mergeInto(base, key, states, accumulators);
-        best.add(placed(pipeline, key, base.get(key) ?? states));
+        mergeInto(base, key, changed.get(key) ?? [], accumulators);
+        best.add(placed(pipeline, key, base.get(key) ?? []));
       }
     }
   });

@@ -10,7 +10,7 @@ if (Number(process.versions.node.split('.')[0]) < 24) {
   process.exit(1);
 }
 
-const projects = ['unit', 'simulation', 'integration', 'e2e'].flatMap((name) => ['--project', name]);
+const projects = ['unit', 'conformance', 'simulation', 'integration', 'e2e'].flatMap((name) => ['--project', name]);
 const folder = mkdtempSync(path.join(tmpdir(), 'tidemark-test-'));
 const report = path.join(folder, 'report.json');
 const { status } = spawnSync(

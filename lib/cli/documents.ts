@@ -129,7 +129,12 @@ export interface PartitionDocument {
   readonly stuck_since: string | null;
   readonly counters: CountersDocument;
   /** Offsets `[from, to)` that were not counted; `reason` where a person skipped them. */
-  readonly gaps: readonly { readonly from: number; readonly to: number; readonly kind: string; readonly reason: string | null }[];
+  readonly gaps: readonly {
+    readonly from: number;
+    readonly to: number;
+    readonly kind: string;
+    readonly reason: string | null;
+  }[];
 }
 
 export interface KindDocument {

@@ -48,11 +48,9 @@ const world: World = {
   connect: async () => (await import('./connection.ts')).connect(env, project, declared, systemClock),
 };
 
-const commands = [
-  ...[results, statusCommand, late, rejected, pipelines],
-  ...[planCommand, retireCommand, activateCommand, skipCommand, resetCommand],
-];
-process.exitCode = await runCommand(process.argv.slice(2), commands, world);
+const looking = [results, statusCommand, late, rejected, pipelines, planCommand];
+const operating = [retireCommand, activateCommand, skipCommand, resetCommand];
+process.exitCode = await runCommand(process.argv.slice(2), [...looking, ...operating], world);
 
 async function ask(question: string): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: stdout });

@@ -28,6 +28,8 @@ export interface RevisionDocument {
   readonly state: 'active' | 'retired';
   readonly closed: string | null;
   readonly emitted: string | null;
+  /** Wall time when all that a retired revision held was closed and written; null while it is not. */
+  readonly finished: string | null;
 }
 
 /** `npx tidemark plan`: what deploying this code would do, before it is deployed. */
@@ -106,12 +108,12 @@ function detailsOf({ pipeline, kind, changes, others }: Plan): string[] {
 
 /** What is stored beside the code's revision, and what becomes of it. */
 function adviceOn({ pipeline: { id }, registry }: Stored, plan: Plan | undefined): string[] {
-  const { state, closed, emitted } = registry;
+  const { state, closed, finishedAt } = registry;
   const when = plan?.kind === 'new' ? `once ${plan.pipeline.id} counts` : 'nobody counts it any more';
   if (state === 'active')
     return [`  ${id} is active, final up to ${timeText(closed)} UTC; ${when}: npx tidemark retire ${id}`];
-  if (emitted < closed)
-    return [`  ${id} is retired, but not all of its results are written: npx tidemark retire ${id}`];
+  if (finishedAt === undefined)
+    return [`  ${id} is retired, but not all of it is closed and written: npx tidemark retire ${id}`];
   return [`  ${id} is retired, final up to ${timeText(closed)} UTC`];
 }
 
@@ -129,11 +131,12 @@ const planDocument = ({ plans, undeclared }: Plans): PlanDocument => ({
 
 const revisionDocument = ({
   pipeline: { name, revision },
-  registry: { state, closed, emitted },
+  registry: { state, closed, emitted, finishedAt },
 }: Stored): RevisionDocument => ({
   pipeline: name,
   revision,
   state,
   closed: Number.isFinite(closed) ? formatInstant(closed) : null,
   emitted: Number.isFinite(emitted) ? formatInstant(emitted) : null,
+  finished: finishedAt === undefined ? null : formatInstant(finishedAt),
 });

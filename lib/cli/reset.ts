@@ -1,4 +1,4 @@
-import { positionOf, reset, type Start } from '../operate.ts';
+import { checkReset, positionOf, reset, type Start } from '../operate.ts';
 import { assertNoMore, parseCommand, pipelineNamed, usageError } from './arguments.ts';
 import type { Command, Connection } from './command.ts';
 import { YES, isAgreed, offsetOf, operating, partitionNumber } from './operator.ts';
@@ -29,6 +29,7 @@ events that belong to no open window are late. Windows that records nobody will 
     return await operating(world, async ({ connection, runtime, retry }) => {
       const start = await startOf(values.from ?? '', pipeline.source.topic, partition, connection);
       const { checkpoint } = await positionOf(pipeline, partition, runtime, retry);
+      checkReset(checkpoint, values.force ?? false);
       const { state, reason, next } = checkpoint;
       const consequences = [
         `${pipeline.id}, partition ${partition} is ${state}${reason === undefined ? '' : `: ${reason}`}`,
@@ -44,9 +45,9 @@ events that belong to no open window are late. Windows that records nobody will 
 };
 
 /** Where to begin, as typed. @throws BAD_ARGUMENTS for an offset the log does not have. */
-async function startOf(from: string, topic: string, partition: number, { endsOf }: Connection): Promise<Start> {
+async function startOf(from: string, topic: string, partition: number, connection: Connection): Promise<Start> {
   if (from === 'earliest') return 'first delivery';
-  const end = (await endsOf(topic))?.get(partition);
+  const end = (await connection.endsOf(topic))?.get(partition);
   if (from !== 'latest') {
     const offset = offsetOf('--from', from);
     if (end === undefined || offset <= end) return offset;

@@ -35,9 +35,7 @@ What is still delivered to it is dropped. Its results stay. Interrupted, it is c
       if (!(await isAgreed(world, values.yes, [...objections, ...consequencesOf(revision, checkpoints)]))) return 1;
       await retire(pipeline, runtime, retry);
       const incomplete = reports.filter((report) => report.incomplete !== undefined).length;
-      world.terminal.write(
-        `${id} is retired; ${reports.length} windows were closed, ${incomplete} of them incomplete\n`,
-      );
+      world.terminal.write(`${id} is retired; windows closed: ${reports.length}, of them incomplete: ${incomplete}\n`);
       return 0;
     });
   },

@@ -1,4 +1,4 @@
-import { positionOf, skip } from '../operate.ts';
+import { positionOf, skip, skipFrom } from '../operate.ts';
 import { assertNoMore, parseCommand, pipelineNamed, usageError } from './arguments.ts';
 import type { Command } from './command.ts';
 import { YES, isAgreed, offsetOf, operating, partitionNumber } from './operator.ts';
@@ -34,7 +34,7 @@ with the reason and counted as skipped, and the windows its records may have bel
       const end = (await connection.endsOf(pipeline.source.topic))?.get(partition);
       const { checkpoint } = await positionOf(pipeline, partition, runtime, retry);
       const consequences = [
-        `${pipeline.id}, partition ${partition} will pass over offsets ${checkpoint.next ?? '?'} to ${to - 1}:`,
+        `${pipeline.id}, partition ${partition} will pass over offsets ${skipFrom(checkpoint, to, end)} to ${to - 1}:`,
         `  they are not counted, now or later, and the windows they may have belonged to are marked incomplete`,
         ...(checkpoint.state === 'stopped'
           ? [`  it stays stopped: ${checkpoint.reason}; see npx tidemark reset --help`]

@@ -120,7 +120,9 @@ const remarks = (partitions: readonly PartitionStatus[]): string[] => [
   ...partitions.flatMap(({ partition, state, stuckSince }) =>
     stuckSince === undefined || state === 'stopped'
       ? []
-      : [`partition ${partition} is stuck: it has records to count and has counted none since ${timeText(Math.floor(stuckSince / 1000) * 1000)} UTC`],
+      : [
+          `partition ${partition} is stuck: it has records to count and has counted none since ${timeText(Math.floor(stuckSince / 1000) * 1000)} UTC`,
+        ],
   ),
   ...partitions.flatMap(({ partition, gaps }) =>
     gaps.map(

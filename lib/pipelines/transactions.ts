@@ -16,7 +16,7 @@ export type Transaction = z.infer<typeof Transaction>;
 export const amountCategory = (amount: number): 'small' | 'medium' | 'large' =>
   amount < 100 ? 'small' : amount < 500 ? 'medium' : 'large';
 
-/** Payments by the time Kafka received them, each with its `amount_category`, a column to group by like any other. */
+/** Payments by the timestamps of their Kafka records, each with its `amount_category`, a column to group by like any other. */
 export const payments = kafka({
   topic: 'real-time-transactions',
   startAt: 'earliest',

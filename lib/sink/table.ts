@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import type { Row } from '../store/results.ts';
+import type { Value } from '../store/store.ts';
 import { cellText, grid, isNumber, safeText, timeText, timeTextAfter, type GridLine } from './grid.ts';
 import type { Report, WindowReport } from './report.ts';
 
@@ -54,7 +55,7 @@ export function windowTable(shown: ShownWindow, options: TableOptions): string {
 /** A window in one line: its heading and what it comes to. */
 function windowLine(shown: ShownWindow, options: TableOptions): string {
   const totals = Object.entries(shown.totals).map(([column, value]) => `${column} ${cellText(value)}`);
-  const known = [`${shown.keys} keys`, ...totals, ...(shown.incomplete === undefined ? [] : ['may lack records'])];
+  const known = [keysText(shown.keys), ...totals, ...(shown.incomplete === undefined ? [] : ['may lack records'])];
   return `${headingOf(shown, options)} · ${known.join(' · ')}\n`;
 }
 
@@ -75,6 +76,8 @@ const painter =
   (style: Parameters<typeof styleText>[0], text: string): string =>
     colour ? styleText(style, text, { validateStream: false }) : text;
 
+const keysText = (keys: number): string => `${keys} key${keys === 1 ? '' : 's'}`;
+
 /** Columns, rows, how many more there are, and totals. */
 function rowsTable({
   columns,
@@ -83,17 +86,30 @@ function rowsTable({
   totals,
 }: Pick<ShownWindow, 'columns' | 'rows' | 'keys' | 'totals'>): string[] {
   if (keys === 0) return ['no events'];
-  const cells = (row: Row): string[] => columns.map((column) => cellText(row[column]));
   const right = columns.map((column) => [...rows, totals].some((row) => isNumber(row[column])));
+  const digits = columns.map((column) => Math.max(...[...rows, totals].map((row) => fractionDigits(row[column]))));
+  const cells = (row: Row): string[] => columns.map((column, i) => paddedText(row[column], digits[i] ?? 0));
   const more = keys - rows.length;
-  const label = `${keys} key${keys === 1 ? '' : 's'}`;
   const lines: GridLine[] = [
     columns,
     'rule',
     ...rows.map(cells),
     ...(more > 0 ? [[`… ${more} more`]] : []),
     'rule',
-    columns.map((column, i) => (i === 0 ? label : totals[column] === undefined ? '' : cellText(totals[column]))),
+    columns.map((column, i) =>
+      i === 0 ? keysText(keys) : totals[column] === undefined ? '' : paddedText(totals[column], digits[i] ?? 0),
+    ),
   ];
   return grid(lines, right);
+}
+
+const fractionDigits = (value: Value | undefined): number =>
+  isNumber(value) ? (cellText(value).split('.')[1]?.length ?? 0) : 0;
+
+/** A number with so many digits after the point, so that in a column the points stand below each other. */
+function paddedText(value: Value | undefined, digits: number): string {
+  const text = cellText(value);
+  if (!isNumber(value) || digits === 0) return text;
+  const [whole, fraction = ''] = text.split('.');
+  return `${whole}.${fraction.padEnd(digits, '0')}`;
 }

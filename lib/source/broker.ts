@@ -15,6 +15,8 @@ export interface ReadResult {
   readonly records: readonly KafkaRecord[];
   /** Everything before this offset has been looked at. An open transaction or the bound stops it short of the end. */
   readonly reached: number;
+  /** Where looking began, when that is beyond the offset asked for: retention had removed what was there. */
+  readonly start?: number;
 }
 
 /**

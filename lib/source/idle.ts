@@ -26,7 +26,8 @@ export async function isIdle(
   if (checkpoint.state !== 'active' || now - checkpoint.seen < pipeline.idleAfterMs) return false;
   const next = undeliveredFrom(checkpoint, offsets);
   if (offsets.end <= next) return true;
-  const { records, reached } = await broker.read(pipeline.source.topic, checkpoint.partition, next, LOOK_AHEAD);
+  const { records, reached, start } = await broker.read(pipeline.source.topic, checkpoint.partition, next, LOOK_AHEAD);
+  if (start !== undefined && start > offsets.start) return false; // retention was quicker: what it took is marked first
   return reached >= offsets.end && !records.some((record) => matters(pipeline, checkpoint, record, now));
 }
 
@@ -61,11 +62,13 @@ export async function classify(
   offsets: PartitionOffsets,
   broker: Broker,
 ): Promise<GapKind> {
+  let isExpired = offsets.start > gap.from;
   for (let from = Math.max(gap.from, offsets.start); from < gap.to;) {
-    const { records, reached } = await broker.read(pipeline.source.topic, partition, from, 1);
+    const { records, reached, start } = await broker.read(pipeline.source.topic, partition, from, 1);
     if (records.some((record) => record.offset < gap.to)) return 'discarded';
     if (reached <= from) return 'discarded'; // something is there that cannot be read yet
+    isExpired ||= start !== undefined; // retention may move on after the offsets were asked
     from = reached;
   }
-  return offsets.start > gap.from ? 'expired' : 'empty';
+  return isExpired ? 'expired' : 'empty';
 }

@@ -126,13 +126,15 @@ async function readFrom(
   const node = await brokers.dial(leader);
   const records: KafkaRecord[] = [];
   let reached = from;
+  let start = from;
   for (let fetches = 0; fetches < MOST_FETCHES && records.length < limit; fetches++) {
     const fetched = await fetchFrom(node, topic, partition, reached);
     if (!fetched) {
       const starts = await offsetsAt(brokers, topic, new Map([[partition, leader]]), EARLIEST);
-      const start = starts.get(partition) ?? reached;
-      if (start <= reached) break; // beyond the end
-      reached = start;
+      const first = starts.get(partition) ?? reached;
+      if (first <= reached) break; // beyond the end
+      if (reached === from) start = first;
+      reached = first;
       continue;
     }
     const result = committedRecords(fetched, reached, limit - records.length);
@@ -140,7 +142,7 @@ async function readFrom(
     records.push(...result.records);
     reached = result.reached;
   }
-  return { records, reached };
+  return start > from ? { records, reached, start } : { records, reached };
 }
 
 /** Where each partition's leader is; empty when there is no such topic. */

@@ -87,7 +87,8 @@ export function hasRoom(draft: Draft, bytes: number, rowBytes = 0): boolean {
     Math.ceil(draft.keptBytes / MAX_SEGMENT_BYTES) +
     Math.ceil(bytes / MAX_SEGMENT_BYTES) +
     outboxItems(draft.outbox.bytes + rowBytes);
-  return draft.bytes + draft.outbox.bytes + bytes + rowBytes <= MAX_DRAFT_BYTES && actions + FIXED_ACTIONS <= MAX_ACTIONS;
+  const allBytes = draft.bytes + draft.outbox.bytes + bytes + rowBytes;
+  return allBytes <= MAX_DRAFT_BYTES && actions + FIXED_ACTIONS <= MAX_ACTIONS;
 }
 
 /** Adds one output to its segment. */

@@ -2,7 +2,7 @@ import type { Pipeline } from '../pipeline.ts';
 import { assert } from '../runtime/error.ts';
 import { MAX_ROW_BYTES } from '../sink/side-output.ts';
 import { versionIs } from './progress.ts';
-import type { Item, Key, Put, Query, Update } from './store.ts';
+import { textOf, type Item, type Key, type Put, type Query, type Update } from './store.ts';
 
 /** Rows of one commit that wait for their file. */
 export interface OutboxDraft {
@@ -20,6 +20,7 @@ export const bytesOfRows = (rows: readonly string[]): number =>
   rows.reduce((sum, row) => sum + Buffer.byteLength(row) + 1, 0);
 
 export function addRows(draft: OutboxDraft, rows: readonly string[], now: number): void {
+  if (rows.length === 0) return;
   draft.rows.push(...rows);
   draft.bytes += bytesOfRows(rows);
   draft.at = now;
@@ -86,7 +87,7 @@ export const headKey = (pipeline: Pipeline, partition: number): Key => ({
 
 export const readHead = (item: Item | undefined): Head => ({
   upTo: Number(item?.['upTo'] ?? 0),
-  pending: item?.['pending'] === undefined ? undefined : String(item['pending']),
+  pending: item?.['pending'] === undefined ? undefined : textOf(item, 'pending'),
 });
 
 /** The commits of a range that is being written. */
@@ -128,7 +129,7 @@ export const rowsBetween = (pipeline: Pipeline, partition: number, from: number,
 export const MEASURES = ['row_count', 'row_bytes', 'stored_at'] as const;
 
 /** The commit whose rows an item holds. */
-export const commitOf = (item: Item): number => Number.parseInt(String(item['sk']), 10);
+export const commitOf = (item: Item): number => Number.parseInt(textOf(item, 'sk'), 10);
 
 /** The rows of an item, one line each. */
-export const linesOf = (item: Item): string[] => String(item['rows']).split('\n');
+export const linesOf = (item: Item): string[] => textOf(item, 'rows').split('\n');

@@ -105,6 +105,8 @@ export interface Registry {
   readonly fingerprint: string;
   readonly shape: Shape;
   readonly state: 'active' | 'retired';
+  /** Wall time when all that a retired revision held was closed and written; undefined while it is not. */
+  readonly finishedAt: number | undefined;
   readonly partitions: readonly number[];
   /** The broker's last answer: how many partitions the topic has, and when it said so. */
   readonly listed: { readonly count: number; readonly at: number } | undefined;
@@ -180,6 +182,7 @@ export const newRegistry = (pipeline: Pipeline, shape: Shape): Registry => ({
   fingerprint: pipeline.fingerprint,
   shape,
   state: 'active',
+  finishedAt: undefined,
   partitions: [],
   listed: undefined,
   closed: NEVER,
@@ -256,10 +259,7 @@ export function readCheckpoint(item: Item): Checkpoint {
 }
 
 type Stored<T, Instants extends keyof T> = Omit<T, Instants> & { readonly [K in Instants]?: number | null };
-type StoredCheckpoint = Stored<
-  Omit<Checkpoint, 'gaps'>,
-  'clock' | 'watermark' | 'maxTimestamp' | 'committedAt'
-> & {
+type StoredCheckpoint = Stored<Omit<Checkpoint, 'gaps'>, 'clock' | 'watermark' | 'maxTimestamp' | 'committedAt'> & {
   readonly gaps: readonly Stored<Gap, 'watermark'>[];
 };
 type StoredRegistry = Stored<Omit<Registry, 'incomplete' | 'stuck'>, 'closed' | 'emitted' | 'incompleteUntil'> & {
@@ -289,6 +289,7 @@ export function readRegistry(item: Item): Registry {
     fingerprint: stored.fingerprint,
     shape: stored.shape,
     state: stored.state,
+    finishedAt: stored.finishedAt,
     partitions: [...stored.partitions].sort((a, b) => a - b),
     listed: stored.listed,
     closed: stored.closed ?? NEVER,

@@ -23,7 +23,12 @@ export async function aggregated(vector: Vector, vectors: readonly Vector[]): Pr
   }
   const { emit, ...others } = steps && !rows ? (steps.findLast((step) => step.expect)?.expect ?? expect) : expect;
   const answer: Fields = { ...others, ...(emit !== undefined && { final_state_or_emitted: emit }) };
-  return await toTheEnd(vector, spec, eventsOf(vector, vectors), rows ? { ...answer, final_state_or_emitted: rows } : answer);
+  return await toTheEnd(
+    vector,
+    spec,
+    eventsOf(vector, vectors),
+    rows ? { ...answer, final_state_or_emitted: rows } : answer,
+  );
 }
 
 /** Plays the whole input at once, and then its end, where everything that is open becomes final. */
@@ -31,31 +36,37 @@ async function toTheEnd(vector: Vector, spec: Spec, events: readonly Event[], ex
   const { watermark: _, ...rest } = spec; // nothing of a finite input is late
   const input: readonly Step[] = [{ op: 'events', events }];
   const ended = { ...rest, flush_at_end: true };
-  if (spec.then === undefined) return await replay(vector, ended, [...input, { op: 'eof', expect }]);
+  const { multiset_without_window: multiset } = vector;
+  if (spec.then === undefined && !multiset) return await replay(vector, ended, [...input, { op: 'eof', expect }]);
   const { final_state_or_emitted, ...others } = expect;
-  const best = keepBest(vector, spec.then, (final_state_or_emitted ?? []) as readonly Row[]);
-  return await replay(vector, ended, [...input, { op: 'eof', expect: others }], best);
+  const last = keepBest(vector, spec.then, (final_state_or_emitted ?? []) as readonly Row[]);
+  return await replay(vector, ended, [...input, { op: 'eof', expect: others }], last);
 }
 
 /** `per window keep rows with count = max(count)`, of rows that come in rank order: the first of each window, and ties. */
-function keepBest({ multiset_without_window }: Vector, then: string, expected: readonly Row[]) {
-  const [, by = ''] = /keep rows with (\w+)/.exec(then) ?? [];
+function keepBest({ multiset_without_window }: Vector, then: string | undefined, expected: readonly Row[]) {
+  const [, by = ''] = /keep rows with (\w+)/.exec(then ?? '') ?? [];
   return (rows: readonly Row[], columns: readonly string[], aggs: Parameters<typeof compareRows>[4]): string[] => {
     const first = new Map<string, Json | undefined>();
     const best = rows.filter((row) => {
       const window = JSON.stringify(row['w']);
       if (!first.has(window)) first.set(window, row[by]);
-      return first.get(window) === row[by];
+      return then === undefined || first.get(window) === row[by];
     });
-    const problems = compareRows(then, expected, best, columns, aggs);
+    const problems = compareRows(then ?? 'rows', expected, best, columns, aggs);
     if (!multiset_without_window) return problems;
-    const values = best.map((row) => JSON.stringify([...columns, ...aggs.map(({ name }) => name)].map((name) => row[name] ?? null)));
+    const values = best.map((row) =>
+      JSON.stringify([...columns, ...aggs.map(({ name }) => name)].map((name) => row[name] ?? null)),
+    );
     const wanted = multiset_without_window.map((one) => JSON.stringify(one));
     return [...problems, ...compareValue('multiset_without_window', wanted.sort(), values.sort())];
   };
 }
 
-function eventsOf({ events, events_ref, events_generator, steps = [] }: Vector, vectors: readonly Vector[]): readonly Event[] {
+function eventsOf(
+  { events, events_ref, events_generator, steps = [] }: Vector,
+  vectors: readonly Vector[],
+): readonly Event[] {
   if (events) return events;
   if (events_generator) return generated(events_generator);
   if (events_ref === undefined) return steps.flatMap((step) => step.events ?? []);

@@ -14,7 +14,9 @@ const ROUNDED_DIGITS = 10;
  */
 export function canonical(row: Row, columns: readonly string[], aggs: readonly Agg[], like: Row = row): string {
   const { w } = row;
-  const rest = Object.entries(row).filter(([name]) => name !== 'w' && !columns.includes(name) && !aggs.some((agg) => agg.name === name));
+  const rest = Object.entries(row).filter(
+    ([name]) => name !== 'w' && !columns.includes(name) && !aggs.some((agg) => agg.name === name),
+  );
   const odd = rest.filter(([name, value]) => PANE[name] !== value).map(([name, value]) => ({ [name]: value }));
   return JSON.stringify([
     w ?? null,
@@ -45,7 +47,9 @@ function rounded(value: Json, like: Json): Json {
   const units = BigInt(text.replace('.', '')) / 10n ** BigInt(fraction - digits - 1);
   const up = units < 0n ? -5n : 5n;
   const sign = units < 0n ? '-' : '';
-  const padded = String((units + up) / 10n).replace('-', '').padStart(digits + 1, '0');
+  const padded = String((units + up) / 10n)
+    .replace('-', '')
+    .padStart(digits + 1, '0');
   return exact(`${sign}${padded.slice(0, -digits)}.${padded.slice(-digits)}`);
 }
 
@@ -62,8 +66,11 @@ export function compareRows(
   aggs: readonly Agg[],
   order: 'free' | 'windows' | 'rows' = 'free',
 ): string[] {
-  const like = new Map(expected.map((row) => [JSON.stringify([row['w'] ?? null, columns.map((column) => row[column] ?? null)]), row]));
-  const likeOf = (row: Row) => like.get(JSON.stringify([row['w'] ?? null, columns.map((column) => row[column] ?? null)]));
+  const like = new Map(
+    expected.map((row) => [JSON.stringify([row['w'] ?? null, columns.map((column) => row[column] ?? null)]), row]),
+  );
+  const likeOf = (row: Row) =>
+    like.get(JSON.stringify([row['w'] ?? null, columns.map((column) => row[column] ?? null)]));
   const wanted = expected.map((row) => canonical(row, columns, aggs));
   const got = found.map((row) => canonical(row, columns, aggs, likeOf(row)));
   const same =
@@ -83,4 +90,6 @@ export const show = (value: unknown): string => {
 };
 
 export const compareValue = (what: string, expected: unknown, found: unknown): string[] =>
-  JSON.stringify(expected) === JSON.stringify(found) ? [] : [`${what}: expected ${show(expected)}, found ${show(found)}`];
+  JSON.stringify(expected) === JSON.stringify(found)
+    ? []
+    : [`${what}: expected ${show(expected)}, found ${show(found)}`];

@@ -1,5 +1,18 @@
 import { z } from 'zod';
-import { Decimal, avg, count, kafka, max, min, pipeline, running, sliding, sum, tumbling, unixMillis } from '../../lib/index.ts';
+import {
+  Decimal,
+  avg,
+  count,
+  kafka,
+  max,
+  min,
+  pipeline,
+  running,
+  sliding,
+  sum,
+  tumbling,
+  unixMillis,
+} from '../../lib/index.ts';
 import type { Aggregate, Duration, Pipeline, WindowKind } from '../../lib/index.ts';
 import { toScaled } from '../../lib/aggregate/decimal.ts';
 import type { Row as StoredRow } from '../../lib/store/results.ts';
@@ -14,7 +27,13 @@ const SLOTS = ['v0', 'v1', 'v2'] as const;
 type Slot = (typeof SLOTS)[number];
 
 const number = z
-  .union([z.number(), z.string().regex(/^-?\d{1,100}(\.\d{1,50})?$/).transform((text) => new Decimal(text))])
+  .union([
+    z.number(),
+    z
+      .string()
+      .regex(/^-?\d{1,100}(\.\d{1,50})?$/)
+      .transform((text) => new Decimal(text)),
+  ])
   .nullable();
 const Wire = z.object({
   t: z.number().nullable(),
@@ -37,7 +56,7 @@ export interface Agg {
 export function aggOf(text: string): Agg | undefined {
   const [, by] = /^count by (\w+)$/.exec(text) ?? [];
   if (by !== undefined) return { name: 'counts', field: by };
-  if (text === 'count') return { name: 'count', field: undefined };
+  if (text === 'count' || text === 'count(*)') return { name: 'count', field: undefined };
   const [, name, field] = /^(sum|avg|min|max|list)\((\w+)\)$/.exec(text) ?? [];
   return name === undefined ? undefined : { name, field };
 }
@@ -77,6 +96,12 @@ export function declare(spec: Spec, events: readonly Event[], options: Options):
   const slotOf = (field: string | undefined): Slot => SLOTS[fields.indexOf(field ?? '')] ?? 'v0';
 
   const texts = new Map<string, readonly Json[]>();
+  const aggregate: Readonly<Record<string, Aggregate<Slot>>> = {
+    count: count(),
+    ...Object.fromEntries(
+      measures.map(({ name, field }) => [name, measure(name, slotOf(field), scaleOf(events, field) ?? 0)]),
+    ),
+  };
   const declared = pipeline({
     name: 'vector',
     revision: 1,
@@ -91,12 +116,7 @@ export function declare(spec: Spec, events: readonly Event[], options: Options):
     ...(window.type === 'none'
       ? { windows: { w: running({ trigger: inMs(1), top: 1_000 }) } }
       : { watermark: inMs(options.delayMs), windows: { w: kindOf(window, spec.mode) } }),
-    aggregate: {
-      count: count(),
-      ...Object.fromEntries(
-        measures.map(({ name, field }) => [name, measure(name, slotOf(field), scaleOf(events, field) ?? 0)]),
-      ),
-    } as Readonly<Record<string, Aggregate<Slot>>>,
+    aggregate,
     orderBy: spec.order_by?.[1]?.[0] ?? 'count',
     retain: '36500 days',
     maxFuture: inMs(options.maxFutureMs ?? 0),
@@ -137,14 +157,22 @@ export function declare(spec: Spec, events: readonly Event[], options: Options):
           ...(bounds && { w: window.type === 'instant' ? [bounds[0], bounds[0]] : bounds }),
           ...Object.fromEntries(columns.map((column, i) => [column, values[i] ?? null])),
           ...Object.fromEntries(
-            aggs.map(({ name }) => [name, name === 'list' ? [] : name === 'counts' ? {} : (plain(stored[name]) ?? null)]),
+            aggs.map(({ name }) => [
+              name,
+              name === 'list' ? [] : name === 'counts' ? {} : (plain(stored[name]) ?? null),
+            ]),
           ),
         };
         groups.set(key, row);
         if (!element) continue;
         const [text, times] = [String(stored['element']), Number(stored['count'])];
-        if (element.name === 'counts') row['counts'] = { ...(row['counts'] as Fields), [String(JSON.parse(text))]: times };
-        else row['list'] = [...(row['list'] as readonly Json[]), ...Array.from({ length: times }, () => JSON.parse(text) as Json)];
+        if (element.name === 'counts')
+          row['counts'] = { ...(row['counts'] as Fields), [String(JSON.parse(text))]: times };
+        else
+          row['list'] = [
+            ...(row['list'] as readonly Json[]),
+            ...Array.from({ length: times }, () => JSON.parse(text) as Json),
+          ];
         if ('count' in row) row['count'] = Number(row['count']) + (row['count'] === times ? 0 : times);
       }
       return [...groups.values()];
@@ -153,7 +181,8 @@ export function declare(spec: Spec, events: readonly Event[], options: Options):
 }
 
 /** A field of an event; the value is 1 unless said. */
-export const valueOf = (event: Event, field: string): Json => event[field] ?? (field === 'v' && !('v' in event) ? 1 : null);
+export const valueOf = (event: Event, field: string): Json =>
+  event[field] ?? (field === 'v' && !('v' in event) ? 1 : null);
 
 /** Numbers of a result row as vectors write them: exact ones as text. */
 const plain = (value: StoredRow[string] | undefined): Json | undefined =>
@@ -181,7 +210,10 @@ export function scaleOf(events: readonly Event[], field: string | undefined): nu
 }
 
 /** A vector's window as a window of the product. A grid of instants is one of windows of 1 ms. */
-export function kindOf({ type, size = 1, slide = size, offset = 0, align_to = 0 }: WindowSpec, mode?: string): WindowKind {
+export function kindOf(
+  { type, size = 1, slide = size, offset = 0, align_to = 0 }: WindowSpec,
+  mode?: string,
+): WindowKind {
   const on = mod(offset + align_to, slide);
   const isOpen = mode === 'update' || mode === 'complete' || mode === 'changes';
   const options = {

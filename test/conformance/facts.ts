@@ -1,11 +1,22 @@
-import { accumulator, avg, count, max, min, sum, type AccumulatorState, type Aggregate } from '../../lib/aggregate/aggregate.ts';
+import {
+  accumulator,
+  avg,
+  count,
+  max,
+  min,
+  sum,
+  type AccumulatorState,
+  type Aggregate,
+} from '../../lib/aggregate/aggregate.ts';
 import { toScaled } from '../../lib/aggregate/decimal.ts';
 import { pipeline, type Declaration } from '../../lib/pipeline.ts';
 import { isError } from '../../lib/runtime/error.ts';
-import { parseDuration } from '../../lib/time/duration.ts';
+import { parseDuration, type Duration } from '../../lib/time/duration.ts';
+import { instantOf, unixMillis, unixSeconds } from '../../lib/time/event-time.ts';
 import { parseInstant } from '../../lib/time/instant.ts';
 import { endsOf, geometryOf, sliceOf, windowsOf, type Geometry } from '../../lib/window/geometry.ts';
 import { judge } from '../../lib/window/verdict.ts';
+import { running } from '../../lib/window/window.ts';
 import { clickSource } from '../support/scene.ts';
 import { compareValue, exact, show } from './compare.ts';
 import { inMs, kindOf } from './declare.ts';
@@ -15,7 +26,8 @@ import type { Bounds, Fields, Json, Spec, Vector, WindowSpec } from './schema.ts
 
 /** Vectors about single facts: windows of an instant, slices, lateness, durations, refusals, accumulators. */
 
-const geometry = (window: WindowSpec | undefined): Geometry => geometryOf({ w: kindOf(window ?? { type: 'tumbling' }) });
+const geometry = (window: WindowSpec | undefined): Geometry =>
+  geometryOf({ w: kindOf(window ?? { type: 'tumbling' }) });
 const boundsOf = (shared: Geometry, t: number): Bounds[] =>
   windowsOf(shared, sliceOf(shared, t)).map(({ start, end }): Bounds => [start, end]);
 const passed = (problems: readonly string[], notes: readonly string[] = []): Findings => ({ problems, notes });
@@ -24,7 +36,9 @@ const passed = (problems: readonly string[], notes: readonly string[] = []): Fin
 export function assigned({ window, cases = [], groups = [] }: Vector): Findings {
   const all = [
     ...cases.map((one) => ({ window, one })),
-    ...groups.flatMap((group) => (group['cases'] as readonly Fields[]).map((one) => ({ window: group['window'] as unknown as WindowSpec, one }))),
+    ...groups.flatMap((group) =>
+      (group['cases'] as readonly Fields[]).map((one) => ({ window: group['window'] as unknown as WindowSpec, one })),
+    ),
   ];
   return passed(
     all.flatMap(({ window, one }) => {
@@ -43,7 +57,11 @@ export function members({ groups = [] }: Vector): Findings {
       const outside = (group['in_no_window'] ?? []) as readonly number[];
       const found = new Map<string, number[]>();
       for (const t of new Set([...expected.flatMap(({ ts }) => ts), ...outside])) {
-        for (const bounds of boundsOf(shared, t)) found.set(JSON.stringify(bounds), [...(found.get(JSON.stringify(bounds)) ?? []), t].sort((a, b) => a - b));
+        for (const bounds of boundsOf(shared, t))
+          found.set(
+            JSON.stringify(bounds),
+            [...(found.get(JSON.stringify(bounds)) ?? []), t].sort((a, b) => a - b),
+          );
       }
       const wanted = expected.map(({ w, ts }) => [JSON.stringify(w), [...new Set(ts)].sort((a, b) => a - b)]);
       return [
@@ -62,13 +80,20 @@ export function slices({ window, cases = [], expired = [] }: Vector): Findings {
     return ends;
   };
   const problems = cases.flatMap((one) =>
-    compareValue(`window that ends at ${show(one['window_end'])}`, one['slice_ends'], endsIn(geometry(window), Number(one['window_end']))),
+    compareValue(
+      `window that ends at ${show(one['window_end'])}`,
+      one['slice_ends'],
+      endsIn(geometry(window), Number(one['window_end'])),
+    ),
   );
   for (const one of expired) {
     const shared = geometry(one['window'] as unknown as WindowSpec);
     const end = Number(one['window_end']);
     const last = endsIn(shared, end).filter((at) => endsOf(shared, at - shared.sliceMs).at(-1) === end);
-    problems.push(...compareValue(`expired after ${end}`, one['expired_slice_end'], last[0]), ...compareValue('expired slices', 1, last.length));
+    problems.push(
+      ...compareValue(`expired after ${end}`, one['expired_slice_end'], last[0]),
+      ...compareValue('expired slices', 1, last.length),
+    );
   }
   return passed(problems);
 }
@@ -90,6 +115,7 @@ export function parsed({ cases = [] }: Vector): Findings {
   const notes: string[] = [];
   const problems = cases.flatMap((one) => {
     const text = one['in'];
+    if (typeof text === 'number') return numberParsed(text, one);
     if (typeof text !== 'string') return [`in ${show(text)} is no text`];
     const found = parseInstant(text) ?? parseDuration(text);
     if (one['error'] === true || found !== undefined) {
@@ -101,6 +127,13 @@ export function parsed({ cases = [] }: Vector): Findings {
   });
   if (notes.length > 0 && notes.length === cases.length) throw new NotApplicable(notes.join('; '));
   return passed(problems, notes);
+}
+
+/** A number is a time in seconds or in ms: a source says which. */
+function numberParsed(value: number, { ms, error }: Fields): string[] {
+  const found = [unixMillis('t'), unixSeconds('t')].map((eventTime) => instantOf(eventTime, { t: value }, -1));
+  if (error === true) return found.every((instant) => instant === undefined) ? [] : [`${value} is accepted`];
+  return found.includes(ms as number) ? [] : [`${value}: expected ${show(ms)}, found ${show(found)}`];
 }
 
 type Loose = Declaration<{ username: string }, 'username', Readonly<Record<string, Aggregate<never>>>>;
@@ -133,7 +166,12 @@ export function refused({ cases = [] }: Vector): Findings {
   const reasons: string[] = [];
   const problems: string[] = [];
   for (const one of cases) {
-    const { in: text, spec, window, windows } = one as unknown as { in?: Json; spec?: Spec; window?: WindowSpec; windows?: readonly WindowSpec[] };
+    const {
+      in: text,
+      spec,
+      window,
+      windows,
+    } = one as unknown as { in?: Json; spec?: Spec; window?: WindowSpec; windows?: readonly WindowSpec[] };
     const asked = windows ?? [window ?? spec?.window].filter((it) => it !== undefined);
     const allowed = allowedHere(spec, asked);
     if (one['error'] !== true) problems.push(`${show(one)}: a case that is to be accepted is no refusal`);
@@ -147,7 +185,8 @@ export function refused({ cases = [] }: Vector): Findings {
     }
   }
   notes.push(...new Set(reasons));
-  if (problems.length === 0 && reasons.length === cases.length) throw new NotApplicable([...new Set(reasons)].join('; '));
+  if (problems.length === 0 && reasons.length === cases.length)
+    throw new NotApplicable([...new Set(reasons)].join('; '));
   return passed(problems, notes);
 }
 
@@ -160,24 +199,23 @@ function allowedHere(spec: Spec | undefined, windows: readonly WindowSpec[]): st
 
 /** Negative lengths included: in plain JavaScript a declaration may say anything. */
 function declarationOf(spec: Spec | undefined, windows: readonly WindowSpec[]): object {
-  const isRunning = windows.some(({ type }) => type === 'none');
-  const kinds = windows.map((window, i) => [`w${i}`, isRunning ? { ...kindOf({ type: 'tumbling', size: 1 }), kind: 'running' } : rawKindOf(window)] as const);
+  const isRefreshed = spec?.mode === 'update' || spec?.mode === 'complete';
+  // Totals over all time never end, so they cannot be final: they are refreshed, and have to say how often.
+  const runningOf = () => running((isRefreshed ? { trigger: inMs(1) } : { emit: 'final' }) as { trigger: Duration });
   return {
-    windows: Object.fromEntries(kinds),
+    windows: Object.fromEntries(
+      windows.map((window, i) => [`w${i}`, window.type === 'none' ? runningOf() : kindOf(window, spec?.mode)]),
+    ),
     ...(spec && { watermark: spec.watermark?.delay === undefined ? undefined : inMs(spec.watermark.delay) }),
   };
 }
 
-const rawKindOf = (window: WindowSpec) => {
-  const { offset = 0, slide = window.size ?? 1 } = window;
-  return kindOf(offset < 0 && -offset > slide ? { ...window, offset: 0, align_to: 0, size: window.size ?? 1 } : window);
-};
-
 function moreThanOriginal(windows: readonly WindowSpec[]): string | undefined {
   if (windows.length > 1) return 'a pipeline may have several windows; they share their slices';
-  const [{ size = 0, slide = size, offset = 0 } = { type: '' }] = windows;
+  const { size = 0, slide = size, offset = 0 } = windows[0] ?? { type: '' };
   if (Math.abs(offset) >= slide) return 'an offset of a step or more is the same grid as its remainder';
-  if (size % slide !== 0) return 'a size that is no multiple of its step is allowed: slices are as long as what both divide';
+  if (size % slide !== 0)
+    return 'a size that is no multiple of its step is allowed: slices are as long as what both divide';
   return undefined;
 }
 
@@ -193,10 +231,15 @@ const PARTS: Readonly<Record<string, (scale: number) => Aggregate>> = {
 export function algebra({ cases = [] }: Vector): Findings {
   return passed(
     cases.flatMap((one, i) => {
+      if (Array.isArray(one['then']))
+        throw new NotApplicable('only windows that merge, sessions, are added to each other');
       const { a, add, merge, then } = one as { a: Fields | null; add?: Json; merge?: Fields; then: Fields };
       const numbers = [a, merge, then].flatMap((fields) => Object.values(fields ?? {})).concat(add ?? 0);
       const digits = numbers.map((value) => String(value).split('.')[1]?.length ?? 0);
       const scale = Math.min(8, Math.max(...digits));
+      if (typeof then !== 'object' || then === null || Object.keys(then).length === 0)
+        return [`case ${i + 1}: then is ${show(then)}`];
+      if ((add === undefined) === (merge === undefined)) return [`case ${i + 1}: expected either add or merge`];
       return Object.keys(then).flatMap((name) => {
         const part = PARTS[name];
         if (!part) return [`case ${i + 1}: '${name}' is no aggregate`];
@@ -205,8 +248,12 @@ export function algebra({ cases = [] }: Vector): Findings {
         const more = merge ? (stateOf(name, merge, scale) ?? zero) : (of(add) ?? zero);
         const found = read(merged(before, more));
         const wanted = then[name] ?? null;
-        const isNear = name === 'avg' && Math.abs(Number(String(found)) - Number(wanted)) <= 1e-9 * Math.max(1, Math.abs(Number(wanted)));
-        return isNear ? [] : compareValue(`case ${i + 1}: ${name}`, exact(wanted), found === null ? null : exact(String(found)));
+        const isNear =
+          name === 'avg' &&
+          Math.abs(Number(String(found)) - Number(wanted)) <= 1e-9 * Math.max(1, Math.abs(Number(wanted)));
+        return isNear
+          ? []
+          : compareValue(`case ${i + 1}: ${name}`, exact(wanted), found === null ? null : exact(String(found)));
       });
     }),
   );

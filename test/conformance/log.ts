@@ -1,8 +1,8 @@
 import { NEVER } from '../../lib/store/progress.ts';
 import { advance, judge, type Tide } from '../../lib/window/verdict.ts';
-import { MAX_DELAY_MS, declare, type Declared } from './declare.ts';
+import { MAX_DELAY_MS, declare, type Declared, type Options } from './declare.ts';
 import type { Event, Spec, Step } from './schema.ts';
-import type { Entry } from './world.ts';
+import { NOW, type Entry } from './world.ts';
 
 /** A step of a vector, and the records its delivery holds; none for a step that delivers nothing. */
 export interface Played {
@@ -24,19 +24,15 @@ export interface Trace {
    * the vector sets its watermark itself, by batch or step. `none`: nothing is ever late.
    */
   readonly time: 'record' | 'beats' | 'none';
-  /** A wall clock at the beginning. */
-  readonly now: number;
 }
-
-/** Wall time of a vector that does not say its own. Later than every event time, so the future guard has nothing to say. */
-const NOW = Date.parse('2026-01-08T19:00:00.000Z');
 
 export const eventsOf = (step: Step): readonly Event[] => {
   if (step.op === 'event' || step.op === 'upsert') {
     const { op: _, expect: __, note: ___, notes: ____, ...event } = step;
     return [event as unknown as Event];
   }
-  if (step.op === 'preload') return (step['batches'] as readonly Preloaded[]).flatMap((batch) => ('events' in batch ? batch.events : batch));
+  if (step.op === 'preload')
+    return (step['batches'] as readonly Preloaded[]).flatMap((batch) => ('events' in batch ? batch.events : batch));
   return step.events ?? [];
 };
 type Preloaded = readonly Event[] | { readonly events: readonly Event[] };
@@ -48,14 +44,16 @@ type Preloaded = readonly Event[] | { readonly events: readonly Event[] };
  * any other does, and a delay longer than the span of the events keeps the events themselves from moving it. So the
  * production code runs unchanged under all of these watermarks.
  */
-export function traceOf(spec: Spec, steps: readonly Step[]): Trace {
+export function traceOf(spec: Spec, steps: readonly Step[], filter?: Options['filter']): Trace {
   const { policy, delay = 0, partitions: declaredPartitions = 1, max_future_skew } = spec.watermark ?? {};
   const events = steps.flatMap(eventsOf);
   const partitions = Math.max(declaredPartitions, ...events.map(({ p }) => Number(p ?? 0) + 1));
-  const instants = [...events.map(({ t }) => t ?? 0), ...steps.flatMap(({ t, op }) => (op === 'watermark' ? (t ?? []) : []))];
+  const instants = steps.flatMap((step) =>
+    step.op === 'watermark' ? [step.t ?? 0] : eventsOf(step).flatMap(({ t }) => t ?? []),
+  );
   const least = instants.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  const greatest = instants.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const span = instants.length === 0 ? 0 : greatest - least;
+  const greatest = instants.reduce((a, b) => Math.max(a, b), NOW);
+  const span = Math.max(0, instants.reduce((a, b) => Math.max(a, b), least) - least);
   const time =
     spec.watermark === undefined || spec.window?.type === 'none'
       ? 'none'
@@ -63,13 +61,16 @@ export function traceOf(spec: Spec, steps: readonly Step[]): Trace {
         ? 'record'
         : 'beats';
   const delayMs = time === 'record' ? delay : Math.min(span + 1, MAX_DELAY_MS);
-  const now = max_future_skew === undefined ? Math.max(NOW, greatest + 1) : Number(steps.find(({ op }) => op === 'clock')?.now ?? NOW);
-  const options = { delayMs, ...(max_future_skew !== undefined && { maxFutureMs: max_future_skew }) };
+  const options = {
+    delayMs,
+    ...(filter && { filter }),
+    ...(max_future_skew !== undefined && { maxFutureMs: max_future_skew }),
+  };
   const declared = declare(spec, events, options);
 
   let current = declared;
   let delayNow = delay;
-  let wall = now;
+  let wall = NOW;
   let watermark = Number.NEGATIVE_INFINITY;
   const offsets = new Map<number, number>();
   const log: Entry[] = [];
@@ -79,12 +80,13 @@ export function traceOf(spec: Spec, steps: readonly Step[]): Trace {
   const entry = (p: number, o: number | undefined, wire: Entry['wire'], event: Event | undefined): Entry => {
     const offset = o ?? offsets.get(p) ?? 0;
     offsets.set(p, offset + 1);
-    const made = { p, o: offset, timestamp: max_future_skew === undefined ? now + log.length : wall, wire, event };
+    const made = { p, o: offset, timestamp: max_future_skew === undefined ? greatest + log.length : wall, wire, event };
     log.push(made);
     return made;
   };
-  const record = (event: Event): Entry =>
-    entry(Number(event['p'] ?? 0), event['o'] === undefined ? undefined : Number(event['o']), current.wireOf(event), event);
+  // Records that only move time take offsets of their own, so the vector's would collide with them.
+  const offsetOf = (event: Event) => (time === 'beats' || event['o'] === undefined ? undefined : Number(event['o']));
+  const record = (event: Event): Entry => entry(Number(event['p'] ?? 0), offsetOf(event), current.wireOf(event), event);
   /** Raises the watermark of every partition: a record of no event, `delayMs` ahead of it. */
   const beats = (to: number): Entry[] => {
     if (to <= watermark) return [];
@@ -111,13 +113,17 @@ export function traceOf(spec: Spec, steps: readonly Step[]): Trace {
       case 'batch_fail':
         return (failed = eventsOf(step).map(record));
       case 'preload':
-        return [...eventsOf(step).map(record), ...(step['watermark'] === undefined ? [] : beats(Number(step['watermark'])))];
+        return [
+          ...eventsOf(step).map(record),
+          ...(step['watermark'] === undefined ? [] : beats(Number(step['watermark']))),
+        ];
       default:
         return [...eventsOf(step).map(record), ...afterBatch(eventsOf(step))];
     }
   };
   const played = steps.map((step): Played => {
     if (step.op === 'clock') wall = Number(step.now);
+    if (step['batch_time'] !== undefined) wall = Number(step['batch_time']);
     if (step.op === 'restart' && step.new_config?.['delay'] !== undefined) {
       delayNow = Number(step.new_config['delay']);
       if (time === 'record') current = declare(spec, events, { ...options, delayMs: delayNow });
@@ -126,7 +132,7 @@ export function traceOf(spec: Spec, steps: readonly Step[]): Trace {
     if (entries.length > 0) last = entries;
     return { step, entries, declared: current };
   });
-  return { played, log, partitions, declared, time, now };
+  return { played, log, partitions, declared, time };
 }
 
 /** Whether judging each batch by the watermark before it gives the answers of judging each record by its own. */

@@ -42,7 +42,9 @@ export function whyNotApplicable(vector: Vector): string | undefined {
     whyNotValues(vector) ??
     ((vector.allowed_lateness ?? 0) > 0 ? ALLOWED_LATENESS : undefined) ??
     (steps.some(({ op }) => op === 'upsert') ? 'tables of last values (upsert) are not offered' : undefined) ??
-    (steps.some(({ new_config }) => Object.keys(new_config ?? {}).some((name) => name !== 'delay'))
+    (steps.some(({ new_config }) =>
+      Object.keys(new_config ?? {}).some((name) => name !== (kind === 'watermark' ? 'policy' : 'delay')),
+    )
       ? 'a declaration that changes in other ways than its delay needs a new revision'
       : undefined) ??
     (steps.some((step) => 'item' in step || 'advance_clock_s' in step)
@@ -55,7 +57,8 @@ const ALLOWED_LATENESS = 'allowed lateness is not offered: a final result never 
 
 function whyNotSpec(spec: Spec): string | undefined {
   const { stages, aggs = [], having, explode, then } = spec;
-  if (stages?.some((stage) => 'dedup' in stage || 'dedup_within_watermark' in stage)) return 'de-duplication by value is not offered';
+  if (stages?.some((stage) => 'dedup' in stage || 'dedup_within_watermark' in stage))
+    return 'de-duplication by value is not offered';
   if (stages) return 'chained windows are not offered';
   const agg = aggs.find((text) => !aggOf(text));
   if (agg !== undefined) return `the aggregate ${agg} is not offered`;
@@ -63,10 +66,12 @@ function whyNotSpec(spec: Spec): string | undefined {
   if (explode !== undefined) return `a step in words, '${explode}', cannot be run`;
   if (then !== undefined && !isThen(then)) return `a step over results in words, '${then}', cannot be run`;
   if ((spec.allowed_lateness ?? 0) > 0) return ALLOWED_LATENESS;
-  if (spec.early_count !== undefined || spec.late_count !== undefined) return 'early and late panes are not offered: a window has one final result';
+  if (spec.early_count !== undefined || spec.late_count !== undefined)
+    return 'early and late panes are not offered: a window has one final result';
   if (spec.late_rule === 'event') return 'lateness by event is not offered: it loses events whose window is open';
   if (spec.policy === 'max') return 'the greatest watermark of several inputs is not offered: it loses the slower one';
-  if (spec.policy !== undefined && spec.policy !== 'min') return `the policy ${spec.policy} over several inputs is not offered`;
+  if (spec.policy !== undefined && spec.policy !== 'min')
+    return `the policy ${spec.policy} over several inputs is not offered`;
   if (spec.order_by && !isRanked(spec)) return 'results are ordered by one column, descending, then by key';
   return undefined;
 }
@@ -93,7 +98,8 @@ function whyNotValues(vector: Vector): string | undefined {
   for (const text of spec.aggs ?? []) {
     const agg = aggOf(text);
     const isOfNumbers = agg && ['sum', 'avg', 'min', 'max'].includes(agg.name);
-    if (isOfNumbers && scaleOf(all, agg.field) === undefined) return `${text} of values that are no decimals is not offered`;
+    if (isOfNumbers && scaleOf(all, agg.field) === undefined)
+      return `${text} of values that are no decimals is not offered`;
   }
   if ((spec.watermark?.delay ?? 0) > MAX_DELAY_MS) return 'a watermark is at most a year behind';
   return undefined;

@@ -10,13 +10,13 @@ interface Answer {
 }
 
 /** All cuts of a log of up to so many records; of a longer one, every cut in two and a sample. */
-const ALL_CUTS = 9;
+const ALL_CUTS = 11;
 const SAMPLED_CUTS = 48;
 const SHUFFLES = 24;
 
 /**
- * Delivers a log again in every way Lambda may: any cut, everything twice, every prefix again, a process that dies
- * before or after each of its calls to the store, partitions in any order. Each has to come to the same final rows and
+ * Delivers a log again in every way Lambda may: any cut, everything twice, every prefix again, by several processes
+ * at once, by a process that dies before or after each of its calls to the store, partitions in any order. Each has to come to the same final rows and
  * late events, each row once.
  *
  * @param answer what the first run came to; all of the final rows when `isWhole`, else some of them.
@@ -28,73 +28,107 @@ export async function repeated(trace: Trace, spec: Spec, answer: Answer, isWhole
   if (log.length === 0 || !isCutFree) return [];
   const flushes = spec.flush_at_end === true;
   const singly = log.map((entry) => [entry]);
-  const base = await run(trace, singly, { flushes });
+  const base = await run(trace, singly, flushes);
   const problems = isWhole
     ? differences('each record alone', trace, answer, base)
     : contained('each record alone', trace, answer, base);
 
-  const compare = async (what: string, deliveries: readonly (readonly Entry[])[], options: Options = { flushes }) => {
-    if (problems.length > 0) return;
-    problems.push(...differences(what, trace, base, await run(trace, deliveries, options)));
+  const compare = async (what: string, deliveries: readonly (readonly Entry[])[], way?: Way): Promise<boolean> => {
+    if (problems.length > 0) return false;
+    const found = await run(trace, deliveries, flushes, way);
+    problems.push(...differences(what, trace, base, found));
+    return found.died;
   };
   for (const cut of cutsOf(log)) await compare(`cut ${cut.map((part) => part.length).join('+')}`, cut);
   for (const cut of [singly, [log], halves(log)]) {
-    await compare('each delivery twice', cut.flatMap((part) => [part, part]));
-    await compare('every prefix again', cut.flatMap((part, i) => [part, cut.slice(0, i + 1).flat()]));
+    await compare(
+      'each delivery twice',
+      cut.flatMap((part) => [part, part]),
+    );
+    await compare(
+      'every prefix again',
+      cut.flatMap((part, i) => [part, cut.slice(0, i + 1).flat()]),
+    );
+    await compare('several processes at once', cut, 'at once');
     for (const kind of ['before', 'after'] as const) {
-      for (let call = 0; problems.length === 0; call++) {
-        const death = { call, kind };
-        const found = await run(trace, cut, { flushes, death });
-        if (!found.died) break;
-        problems.push(...differences(`crash ${kind} call ${call} to the store`, trace, base, found));
-      }
+      for (let call = 0; await compare(`crash ${kind} call ${call} to the store`, cut, { call, kind }); call++);
     }
   }
   const random = seeded(log.length);
   for (let i = 0; i < SHUFFLES && trace.partitions > 1; i++) {
     const shuffled = interleaved(log, random);
-    await compare('partitions in another order', shuffled.map((entry) => [entry]));
+    await compare(
+      'partitions in another order',
+      shuffled.map((entry) => [entry]),
+    );
     await compare('partitions in another order, at once', [shuffled]);
   }
   return problems;
 }
 
-interface Options {
-  readonly flushes: boolean;
-  /** The process dies once, at this call counted over the whole run, and every delivery that failed comes again. */
-  readonly death?: Death;
+/** How a sequence of deliveries is met. */
+type Way =
+  | 'one by one'
+  /** Each delivery by two processes at the same time, a third with the one before it, and two that finalize. */
+  | 'at once'
+  /** Processes die at a call to the store, and what they had to do comes again. */
+  | Death;
+
+interface Found extends Answer {
+  /** Windows reported more than once, where nothing went wrong. */
+  readonly twice: number;
+  /** Whether any process called the store often enough to die. */
+  readonly died: boolean;
 }
 
 async function run(
   trace: Trace,
   deliveries: readonly (readonly Entry[])[],
-  { flushes, death }: Options,
-): Promise<Answer & { readonly twice: number; readonly died: boolean }> {
-  const world = await newWorld(trace.declared, trace.log, trace.partitions, trace.now);
+  flushes: boolean,
+  way: Way = 'one by one',
+): Promise<Found> {
+  const world = await newWorld(trace.declared, trace.log, trace.partitions);
   let died = false;
-  if (death) {
-    // One process counts, another finalizes: each dies in turn, at its own call, in every one of its invocations.
-    for (const entries of deliveries) {
-      const first = await world.deliver(entries, death);
+  for (const [i, entries] of deliveries.entries()) {
+    if (way === 'one by one') await world.deliver(entries);
+    else if (way === 'at once') {
+      const again = deliveries[i - 1] ?? entries;
+      await Promise.all([
+        world.deliver(entries),
+        world.finalize(),
+        world.deliver(entries),
+        world.deliver(again),
+        world.finalize(),
+      ]);
+    } else {
+      const first = await world.deliver(entries, way);
       if (first) await world.deliver(entries);
-      const second = await world.finalize(death);
+      const second = await world.finalize(way);
       if (second) await world.finalize();
       died ||= first || second;
     }
-  } else for (const entries of deliveries) await world.deliver(entries);
+  }
   if (flushes) await world.flush();
   else await world.finalize();
   const finals = await world.results();
   const twice = [...world.finalReports.values()].filter((times) => times > 1).length;
-  return { finals, late: (await world.counters()).late, twice: death ? 0 : twice, died };
+  return { finals, late: (await world.counters()).late, twice: way === 'one by one' ? twice : 0, died };
 }
 
-function differences(what: string, { declared }: Trace, expected: Answer, found: Answer & { readonly twice?: number }): string[] {
+function differences(
+  what: string,
+  { declared }: Trace,
+  expected: Answer,
+  found: Answer & { readonly twice?: number },
+): string[] {
   const { columns, aggs } = declared;
   const problems = compareRows(what, expected.finals, found.finals, columns, aggs);
-  if (expected.late !== found.late) problems.push(`${what}: expected ${expected.late} late events, found ${found.late}`);
+  if (expected.late !== found.late)
+    problems.push(`${what}: expected ${expected.late} late events, found ${found.late}`);
   if (found.twice) problems.push(`${what}: ${found.twice} windows were emitted more than once`);
-  const keys = new Set(found.finals.map((row) => JSON.stringify([row['w'], columns.map((column) => row[column] ?? null)])));
+  const keys = new Set(
+    found.finals.map((row) => JSON.stringify([row['w'], columns.map((column) => row[column] ?? null)])),
+  );
   if (keys.size !== found.finals.length) problems.push(`${what}: a row is there twice`);
   return problems;
 }

@@ -28,7 +28,7 @@ export async function runVector(vector: Vector, vectors: readonly Vector[]): Pro
     return problems.length > 0 ? { result: 'failed', problems } : { result: 'passed', notes };
   } catch (error) {
     if (error instanceof NotApplicable) return { result: 'not applicable', reason: error.message };
-    return { result: 'failed', problems: [error instanceof Error ? (error.stack ?? error.message) : String(error)] };
+    return { result: 'failed', problems: [error instanceof Error ? `it threw: ${error.message}` : String(error)] };
   }
 }
 
@@ -72,8 +72,10 @@ async function findingsOf(vector: Vector, vectors: readonly Vector[]): Promise<F
 
 /** A trace's steps; one without steps has events and their whole answer. */
 function stepsOf({ steps, events = [], expect = {}, rows }: Vector): readonly Step[] {
-  return steps ?? [
-    { op: 'events', events },
-    { op: 'end', expect: { ...expect, ...(rows && { emit_final: rows }) } },
-  ];
+  return (
+    steps ?? [
+      { op: 'events', events },
+      { op: 'end', expect: { ...expect, ...(rows && { emit_final: rows }) } },
+    ]
+  );
 }

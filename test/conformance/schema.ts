@@ -40,7 +40,7 @@ export interface Spec {
   readonly order_by?: readonly (readonly [string, string])[];
   readonly ordered?: boolean;
   readonly stages?: readonly Fields[];
-  readonly inputs?: { readonly [name: string]: { readonly delay: number } };
+  readonly inputs?: { readonly [name: string]: { readonly delay?: number } };
   readonly policy?: string;
   readonly having?: string;
   readonly explode?: string;
@@ -74,7 +74,11 @@ export interface Vector {
   readonly expect?: Fields;
   readonly rows?: readonly Row[];
   readonly multiset_without_window?: readonly Json[];
-  readonly queries?: readonly { readonly window: WindowSpec; readonly key?: readonly string[]; readonly rows: readonly Row[] }[];
+  readonly queries?: readonly {
+    readonly window: WindowSpec;
+    readonly key?: readonly string[];
+    readonly rows: readonly Row[];
+  }[];
   readonly cases?: readonly Fields[];
   readonly groups?: readonly Fields[];
   readonly window?: WindowSpec;
@@ -115,6 +119,7 @@ const WINDOW = names(
 );
 const WINDOW_TYPES = names('tumbling hopping session cumulate sliding_event instant none');
 const WATERMARK = names('policy delay partitions max_future_skew');
+const STAGE = names('window aggs dedup dedup_within_watermark');
 const POLICIES = names('batch_max record_max explicit explicit_exclusive');
 const MODES = names('append update complete final changes');
 const EVENT = names('t k v p o');
@@ -182,13 +187,21 @@ export function problemsOf(vector: Vector): string[] {
     known(`${what}.watermark`, found?.watermark, WATERMARK);
     oneOf(`${what}: policy`, found?.watermark?.policy, POLICIES);
     oneOf(`${what}: mode`, found?.mode, MODES);
+    for (const stage of found?.stages ?? []) known(`${what}.stages`, stage, STAGE);
+    for (const input of Object.values(found?.inputs ?? {})) known(`${what}.inputs`, input, names('delay'));
   };
-  const named = (vector.spec?.key ?? []).some((name) => name !== 'k') || vector.spec?.aggs?.some((agg) => /\((?!v|t|count)/.test(agg));
+  // Fields that every event has are columns of data; one that only some have is a slip of the pen.
+  const all = [vector.events, vector.log, vector.arrivals, ...(vector.steps ?? []).map((step) => step.events)].flatMap(
+    (list) => list ?? [],
+  );
+  const columns = new Set(
+    Object.keys(all[0] ?? {}).filter((name) => all.length > 1 && all.every((event) => name in event)),
+  );
   const events = (what: string, found: readonly Event[] | undefined) => {
     for (const event of found ?? []) {
       if (typeof event !== 'object' || event === null) problems.push(`${what}: ${JSON.stringify(event)} is no event`);
       else if (typeof event.t !== 'number' && event.t !== null) problems.push(`${what}: an event without its time t`);
-      else if (!named) known(`${what}: event`, event, EVENT);
+      else known(`${what}: event`, event, new Set([...EVENT, ...columns]));
     }
   };
 
@@ -209,7 +222,8 @@ export function problemsOf(vector: Vector): string[] {
   }
   if (vector.kind === 'differential') {
     for (const [policy, answer] of Object.entries(vector.expect ?? {})) {
-      for (const one of Array.isArray(answer) ? answer : [answer]) known(`expect.${policy}`, one as Fields, POLICY_EXPECT);
+      for (const one of Array.isArray(answer) ? answer : [answer])
+        known(`expect.${policy}`, one as Fields, POLICY_EXPECT);
     }
   } else known('expect', vector.expect, EXPECT);
   const allowed = CASES[vector.kind];

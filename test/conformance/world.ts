@@ -15,7 +15,8 @@ import { crash, faultyStore } from '../support/faulty-store.ts';
 import { delivery } from '../support/records.ts';
 import { testRuntime } from '../support/runtime.ts';
 import { TOPIC, type Declared, type Wire } from './declare.ts';
-import type { Event, Row } from './schema.ts';
+import { parseInstant } from '../../lib/time/instant.ts';
+import type { Bounds, Event, Row } from './schema.ts';
 
 /** One record of the log that a vector's events make. */
 export interface Entry {
@@ -27,6 +28,9 @@ export interface Entry {
   /** Undefined for a record that only moves time. */
   readonly event: Event | undefined;
 }
+
+/** Wall time at the beginning of every world. */
+export const NOW = Date.parse('2026-01-08T19:00:00.000Z');
 
 /** Where to die: at this call to the store, before it or after it has happened. */
 export interface Death {
@@ -41,18 +45,21 @@ export type World = Awaited<ReturnType<typeof newWorld>>;
  *
  * Every partition has joined before the first delivery, so that none is missing from the least watermark.
  */
-export async function newWorld(declared: Declared, log: readonly Entry[], partitions: number, now: number) {
+export async function newWorld(declared: Declared, log: readonly Entry[], partitions: number) {
   let { pipeline } = declared;
   const store: MemoryStore = memoryStore();
   const { broker, state } = fakeBroker(partitionsOf(log, partitions));
-  let host = testRuntime({ store, broker, now });
+  let host = testRuntime({ store, broker, now: NOW });
   const finalReports = new Map<number, number>();
   const reader = (): Reader => {
     const { clock, random } = host.runtime;
     return { store, retry: { clock, random, deadline: Number.POSITIVE_INFINITY } };
   };
   /** A process: it may die at a call, and its successor begins with nothing but the store. */
-  async function run(death: Death | undefined, work: (runtime: typeof host.runtime) => Promise<unknown>): Promise<boolean> {
+  async function run(
+    death: Death | undefined,
+    work: (runtime: typeof host.runtime) => Promise<unknown>,
+  ): Promise<boolean> {
     if (!death) {
       await work(host.runtime);
       return true;
@@ -68,7 +75,12 @@ export async function newWorld(declared: Declared, log: readonly Entry[], partit
   const windows = async (results: AsyncGenerator<WindowResult>): Promise<Row[]> => {
     const rows: Row[] = [];
     for await (const { window, rows: ranked } of results) {
-      rows.push(...declared.rowsOf([window.start, window.end], ranked.map(({ row }) => row)));
+      rows.push(
+        ...declared.rowsOf(
+          [window.start, window.end],
+          ranked.map(({ row }) => row),
+        ),
+      );
     }
     return rows;
   };
@@ -111,6 +123,14 @@ export async function newWorld(declared: Declared, log: readonly Entry[], partit
       if (pipeline.running) return declared.rowsOf(undefined, await totals(pipeline.running));
       const rows = await windows(openWindows(reader(), pipeline, 'w'));
       return rows.sort((a, b) => startOf(a) - startOf(b));
+    },
+    /** Open windows as their snapshots show them. */
+    async live(): Promise<Row[]> {
+      const items = store.dump('results').filter((item) => item['status'] === 'open');
+      return items.flatMap((item) => {
+        const bounds = [item['window_start'], item['window_end']].map((text) => parseInstant(String(text)) ?? NEVER);
+        return declared.rowsOf(bounds as unknown as Bounds, item['rows'] as readonly StoredRow[]);
+      });
     },
     /** What is to stay the same however the log is delivered: final rows, or running totals. */
     results: (): Promise<Row[]> => (pipeline.running ? world.open() : world.finals()),

@@ -3,7 +3,7 @@ import { cp, mkdtemp, readFile, readdir, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { isDeepStrictEqual, promisify } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -21,6 +21,9 @@ const Statement = z.object({
 const Template = z.object({
   Resources: z.record(z.string(), z.looseObject({ Type: z.string(), Properties: z.looseObject({}).default({}) })),
 });
+
+const PIPELINES = ['telegram', 'telegram-activity', 'transactions', 'sales', 'tweets'];
+const COUNTS = ['CountTelegram', 'CountTelegramActivity', 'CountTransactions', 'CountSales', 'CountTweets'];
 
 let folder: string;
 let resources: z.infer<typeof Template>['Resources'];
@@ -67,31 +70,45 @@ test('the tables are declared in full and outlive the stack', () => {
   }
 });
 
-test('the mapping keeps retrying: nothing lets the poller drop records', () => {
-  const [mapping] = Object.values(ofType('AWS::Lambda::EventSourceMapping'));
-  expect(mapping).toEqual({
-    EventSourceArn: expect.stringMatching(/^arn:aws:kafka:/),
-    FunctionName: { 'Fn::GetAtt': ['CountTelegramLambdaFunction', 'Arn'] },
-    StartingPosition: 'LATEST',
-    Topics: ['telegram_messages'],
-    BatchSize: 1000,
-    AmazonManagedKafkaEventSourceConfig: { ConsumerGroupId: 'tidemark-dev-telegram' },
-  });
-});
+test.each([
+  { count: 'CountTelegram', topic: 'telegram_messages', group: 'telegram', position: 'LATEST' },
+  { count: 'CountTelegramActivity', topic: 'telegram_data', group: 'telegram-activity', position: 'LATEST' },
+  { count: 'CountTransactions', topic: 'real-time-transactions', group: 'transactions', position: 'TRIM_HORIZON' },
+  { count: 'CountSales', topic: 'sales', group: 'sales', position: 'TRIM_HORIZON' },
+  { count: 'CountTweets', topic: 'tweets-kafka', group: 'tweets', position: 'TRIM_HORIZON' },
+])(
+  'the mapping of $count keeps retrying: nothing lets the poller drop records',
+  ({ count, topic, group, position }) => {
+    const FunctionName = { 'Fn::GetAtt': [`${count}LambdaFunction`, 'Arn'] };
+    const mappings = Object.values(ofType('AWS::Lambda::EventSourceMapping')) as { FunctionName: unknown }[];
+    expect(mappings.filter((mapping) => isDeepStrictEqual(mapping.FunctionName, FunctionName))).toEqual([
+      {
+        EventSourceArn: expect.stringMatching(/^arn:aws:kafka:/),
+        FunctionName,
+        StartingPosition: position,
+        Topics: [topic],
+        BatchSize: 1000,
+        AmazonManagedKafkaEventSourceConfig: { ConsumerGroupId: `tidemark-dev-${group}` },
+      },
+    ]);
+  },
+);
 
 test('emit and finalize tick every minute per pipeline, and a failed tick is not repeated', () => {
   const schedules = Object.values(ofType('AWS::Scheduler::Schedule'));
   expect(schedules).toEqual(
-    ['Emit', 'Finalize'].map((name) => ({
-      ScheduleExpression: 'rate(1 minute)',
-      State: 'ENABLED',
-      Target: {
-        Arn: { 'Fn::GetAtt': [`${name}LambdaFunction`, 'Arn'] },
-        RoleArn: { 'Fn::GetAtt': ['ScheduleRole', 'Arn'] },
-        Input: '{"pipeline":"telegram"}',
-      },
-      FlexibleTimeWindow: { Mode: 'OFF' },
-    })),
+    ['Emit', 'Finalize'].flatMap((name) =>
+      PIPELINES.map((pipeline) => ({
+        ScheduleExpression: 'rate(1 minute)',
+        State: 'ENABLED',
+        Target: {
+          Arn: { 'Fn::GetAtt': [`${name}LambdaFunction`, 'Arn'] },
+          RoleArn: { 'Fn::GetAtt': ['ScheduleRole', 'Arn'] },
+          Input: JSON.stringify({ pipeline }),
+        },
+        FlexibleTimeWindow: { Mode: 'OFF' },
+      })),
+    ),
   );
   for (const configuration of Object.values(ofType('AWS::Lambda::EventInvokeConfig'))) {
     expect(configuration).toMatchObject({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 });
@@ -100,16 +117,12 @@ test('emit and finalize tick every minute per pipeline, and a failed tick is not
 
 test('each function runs on arm64 under Node 24, with plain names in its environment', () => {
   const functions = ofType('AWS::Lambda::Function');
-  expect(Object.keys(functions)).toEqual([
-    'CountTelegramLambdaFunction',
-    'EmitLambdaFunction',
-    'FinalizeLambdaFunction',
-  ]);
-  for (const properties of Object.values(functions)) {
+  expect(Object.keys(functions)).toEqual([...COUNTS, 'Emit', 'Finalize'].map((name) => `${name}LambdaFunction`));
+  for (const [id, properties] of Object.entries(functions)) {
     expect(properties).toMatchObject({
       Runtime: 'nodejs24.x',
       Architectures: ['arm64'],
-      Timeout: 60,
+      Timeout: id.startsWith('Emit') ? 70 : 60,
       Environment: {
         Variables: {
           STAGE: 'dev',
@@ -122,9 +135,8 @@ test('each function runs on arm64 under Node 24, with plain names in its environ
       },
     });
   }
-  expect(functions['CountTelegramLambdaFunction']).toMatchObject({
-    Environment: { Variables: { PIPELINES: 'telegram' } },
-  });
+  const served = COUNTS.map((name) => Object(functions[`${name}LambdaFunction`]).Environment.Variables.PIPELINES);
+  expect(served).toEqual(PIPELINES);
 });
 
 describe('permissions', () => {
@@ -139,7 +151,7 @@ describe('permissions', () => {
   test('each function has its own role', () => {
     expect(Object.keys(ofType('AWS::IAM::Role'))).toEqual(roles);
     for (const [name, role] of [
-      ['CountTelegram', 'CountRole'],
+      ...COUNTS.map((name) => [name, 'CountRole'] as const),
       ['Emit', 'EmitRole'],
       ['Finalize', 'FinalizeRole'],
     ] as const) {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
@@ -10,20 +10,26 @@ import { finalize } from '../../lib/finalize.ts';
 import { fileSink } from '../../lib/sink/files.ts';
 import { parquetOf } from '../../lib/sink/parquet.ts';
 import type { Column } from '../../lib/sink/side-output.ts';
-import { memoryStore } from '../../lib/store/memory.ts';
+import { dynamodbStore } from '../../lib/store/dynamodb.ts';
+import type { Table } from '../../lib/store/store.ts';
+import { createTables, tableDefinitions } from '../../lib/store/tables.ts';
+import { startDynoxide, type Dynoxide } from '../support/dynoxide.ts';
 import { delivery } from '../support/records.ts';
 import { testRuntime } from '../support/runtime.ts';
 
 let folder: string;
 let duckdb: DuckDBConnection;
+let dynoxide: Dynoxide;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tidemark-parquet-'));
   duckdb = await (await DuckDBInstance.create()).connect();
+  dynoxide = await startDynoxide();
 });
 
 afterAll(async () => {
   duckdb.closeSync();
+  await dynoxide.stop();
   await rm(folder, { recursive: true });
 });
 
@@ -199,7 +205,11 @@ describe('a folder of files', () => {
 
   test('written from records holds what the records said, once each', async () => {
     const sink = fileSink(join(folder, 'sink'));
-    const { runtime, push } = testRuntime({ store: memoryStore(), sink });
+    const tables = tableDefinitions(await readFile(join(import.meta.dirname, '../../serverless.yml'), 'utf8'), {});
+    await createTables(dynoxide.client(), tables);
+    const names = Object.fromEntries(tables.map(({ table, name }) => [table, name])) as Record<Table, string>;
+    const store = dynamodbStore(dynoxide.client(), names);
+    const { runtime, push } = testRuntime({ store, sink });
     const records = Array.from({ length: 400 }, (_, offset) => ({
       offset,
       value: {
@@ -239,6 +249,8 @@ describe('a folder of files', () => {
         })),
       ),
     );
+    const { items } = await store.query({ table: 'buckets', partition: 'payments@1#out#p0' });
+    expect(items).toEqual([{ pk: 'payments@1#out#p0', sk: 'head', upTo: expect.any(Number) }]); // no row is left behind
     const [files] = await read(`select count(distinct filename)::int n from read_parquet(${all}, filename = true)`);
     expect(Number(files?.['n'])).toBeLessThanOrEqual(10);
   });

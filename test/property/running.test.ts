@@ -15,6 +15,7 @@ const step = fc.record({
   records: fc.integer({ min: 1, max: 9 }),
   back: fc.nat(4),
   isRefreshed: fc.boolean(),
+  limits: fc.record({ stepBytes: fc.constantFrom(1, 300, 4_000_000), compactFromBytes: fc.constantFrom(1, 300, 1e9) }),
   isSnapshotLost: fc.nat(9).map((n) => n === 0),
 });
 
@@ -52,13 +53,13 @@ test('any cut, redelivery, refresh and compaction of the same posts gives the sa
           if (texts.length > 0) await world.count(posts(partition, from, ...texts));
           next[partition] = Math.max(next[partition], Math.min(to, logs[partition].length));
         };
-        for (const { partition, records, back, isRefreshed, isSnapshotLost } of steps) {
+        for (const { partition, records, back, isRefreshed, limits, isSnapshotLost } of steps) {
           const at = partition === 0 ? 0 : 1;
           await deliver(at, Math.max(0, next[at] - back), next[at] + records);
           const key = { table: 'results', partition: 'words@1/all/live', sort: 'total' } as const;
           if (isSnapshotLost) await world.store.write({ kind: 'delete', key });
           if (!isRefreshed) continue;
-          const snapshot = await world.refresh();
+          const snapshot = await world.refresh(limits);
           const counted = [...logs[0].slice(0, next[0]), ...logs[1].slice(0, next[1])].flat();
           const expected = oracle(counted, orderBy, top);
           expect(Object.entries(rowsOf(snapshot))).toEqual(expected.rows);

@@ -1,10 +1,10 @@
-import type { MemoryStore } from '../../lib/store/memory.ts';
 import { addCounters, NO_COUNTERS, type Counters } from '../../lib/store/progress.ts';
 import type { Item } from '../../lib/store/store.ts';
 import { recordsIn, type Log } from './kafka.ts';
 import { oracle, windowsHolding } from './oracle.ts';
 import type { Plan } from './plan.ts';
 import type { History, Watch } from './watch.ts';
+import type { World } from './world.ts';
 
 interface Group {
   readonly keys: readonly (string | null)[];
@@ -13,31 +13,25 @@ interface Group {
 }
 
 /** Compares what is stored at the end with what the oracle says. */
-export function checkEnd(
-  plan: Plan,
-  logs: readonly Log[],
-  store: MemoryStore,
-  watched: Watch,
-  now: number,
-  wrong: (what: string) => void,
-  mark: (situation: string) => void,
-): void {
+export function checkEnd(world: World, watched: Watch): void {
+  const { plan, logs, store, time, wrong, mark } = world;
   const registry = watched.registry();
   if (!watched.isSettled()) {
     wrong(
-      `not everything is closed by ${new Date(now).toISOString()}: closed ${registry?.closed}, emitted ${registry?.emitted}`,
+      `not everything is closed by ${new Date(time.time()).toISOString()}: closed ${registry?.closed}, emitted ${registry?.emitted}`,
     );
     return;
   }
   const windows = new Map<string, Map<string, Group>>();
   const buckets = store.dump('buckets');
+  const results = store.dump('results');
   for (const [partition, history] of watched.histories) {
     checkPartition(plan, partition, history, buckets, windows, wrong, mark);
     const log = logs[partition];
     if (log) checkLosses(log, history, wrong);
-    if (log) markUnsaidLosses(plan, log, history, store.dump('results'), mark);
+    if (log) markUnsaidLosses(plan, log, history, results, mark);
   }
-  checkResults(plan, store.dump('results'), windows, registry?.closed ?? 0, wrong, mark);
+  checkResults(plan, results, windows, registry?.closed ?? 0, wrong, mark);
 }
 
 /** Counters, late events and rejections of one partition; its share of the windows is added to `windows`. */

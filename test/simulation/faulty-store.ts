@@ -1,26 +1,17 @@
 import { keyOf } from '../../lib/store/item.ts';
 import type { Item, Store, Write } from '../../lib/store/store.ts';
-import type { Dice } from './dice.ts';
-import type { Invocation, Port, Weather } from './invocation.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { Invocation, Port } from './invocation.ts';
+import type { World } from './world.ts';
 
 /** What is told of every write that was applied, in the order it was. */
 export type Applied = (invocation: Invocation, writes: readonly Write[], issuedAt: number) => void;
 
 /** A store as one invocation meets it: every call waits its turn, may fail, and may answer in parts. */
-export function faultyStore(
-  store: Store,
-  invocation: Invocation,
-  port: Port,
-  dice: Dice,
-  weather: Weather,
-  scheduler: Scheduler,
-  applied: Applied,
-  mark: (situation: string) => void,
-): Store {
+export function faultyStore(world: World, port: Port, invocation: Invocation, applied: Applied): Store {
+  const { store, dice, time, has, mark } = world;
   const { name } = invocation;
   const some = <T>(all: readonly T[]): readonly [done: T[], left: T[]] => {
-    if (!weather.has('unprocessed') || !dice.chance(0.2)) return [[...all], []];
+    if (!has('unprocessed') || !dice.chance(0.2)) return [[...all], []];
     const done = all.filter(() => dice.chance(0.5));
     return [done, all.filter((one) => !done.includes(one))];
   };
@@ -37,28 +28,31 @@ export function faultyStore(
     read: (keys) =>
       port.call(invocation, 'read', true, async () => {
         const [asked, left] = some(keys);
-        if (keys.some(({ sort }) => sort === 'checkpoint')) invocation.checkpointsReadAt = scheduler.time();
-        scheduler.trace(
+        if (keys.some(({ sort }) => sort === 'checkpoint')) invocation.checkpointsReadAt = time.time();
+        time.trace(
           () => `${name} reads ${asked.map(({ partition, sort }) => `${partition} ${sort}`).join(', ')}`,
           asked.length,
         );
         const answer = await store.read(asked);
         if (left.length > 0) mark('unread keys');
-        if (keys.some(({ sort }) => sort === 'registry')) registryRead(answer.items[0]);
+        if (keys.some(({ sort }) => sort === 'registry')) {
+          invocation.registryReadAt = time.time();
+          registryRead(answer.items[0]);
+        }
         return { items: answer.items, unread: [...answer.unread, ...left] };
       }),
     query: (query) =>
       port.call(invocation, 'query', true, async () => {
         isMerging = query.table === 'buckets' && query.attributes === undefined;
-        scheduler.trace(() => `${name} queries ${query.partition} after ${query.after ?? query.from ?? ''}`, 11);
-        if (!weather.has('pages') || query.descending || !dice.chance(0.3)) return await store.query(query);
+        time.trace(() => `${name} queries ${query.partition} after ${query.after ?? query.from ?? ''}`, 11);
+        if (!has('pages') || query.descending || !dice.chance(0.3)) return await store.query(query);
         if (dice.chance(0.3)) return { items: [], next: query.after ?? query.from ?? ' ' };
         return await store.query({ ...query, limit: Math.min(query.limit ?? 3, dice.int(1, 3)) });
       }),
     write: (write) =>
       port.call(invocation, 'write', true, async (issuedAt) => {
         const outcome = await store.write(write);
-        scheduler.trace(() => `${name} ${describeWrite(write)}: ${outcome}`, outcome === 'done' ? 12 : 13);
+        time.trace(() => `${name} ${describeWrite(write)}: ${outcome}`, outcome === 'done' ? 12 : 13);
         if (outcome === 'done') applied(invocation, [write], issuedAt);
         if (isRegistry(write) && write.kind === 'update')
           emitted = Math.max(emitted, Number(write.set?.['emitted'] ?? emitted));
@@ -69,7 +63,7 @@ export function faultyStore(
     transact: (writes) =>
       port.call(invocation, 'transact', true, async (issuedAt) => {
         const outcome = await store.transact(writes);
-        scheduler.trace(
+        time.trace(
           () => `${name} transacts ${writes.map(describeWrite).join('; ')}: ${outcome}`,
           outcome === 'done' ? 14 : 15,
         );
@@ -82,7 +76,7 @@ export function faultyStore(
         const [asked, left] = some(writes);
         if (left.length > 0) mark('unprocessed items');
         const undone = asked.length === 0 ? [] : await store.writeBatch(asked);
-        scheduler.trace(
+        time.trace(
           () => `${name} writes ${asked.map(describeWrite).join('; ')}; ${left.length} left`,
           16 + left.length,
         );

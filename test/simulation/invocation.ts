@@ -1,9 +1,7 @@
 import type { Pipeline } from '../../lib/index.ts';
 import { TidemarkError } from '../../lib/runtime/error.ts';
-import type { Dice } from './dice.ts';
 import type { Entry } from './kafka.ts';
-import type { Fault } from './plan.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { World } from './world.ts';
 
 /** One run of `count` or `finalize`, and what it has seen: evidence for what it decides. */
 export interface Invocation {
@@ -15,6 +13,8 @@ export interface Invocation {
   readonly delivered: ReadonlyMap<number, readonly Entry[]>;
   /** A crashed one never goes on: its calls have no end. */
   isDead: boolean;
+  /** When it last asked the store for the registry: how long ago its try began. */
+  registryReadAt: number;
   /** When it last asked the store for checkpoints, and the broker for offsets; undefined when that did not answer. */
   checkpointsReadAt: number;
   askedAt: number;
@@ -22,16 +22,10 @@ export interface Invocation {
   readonly onDeath: () => void;
 }
 
-/** What troubles a call: the world's faults, until it calms down. */
-export interface Weather {
-  readonly has: (fault: Fault) => boolean;
-  readonly latencyMs: () => number;
-}
-
 /** How likely each trouble is at one call. */
 const CHANCE = { crash: 0.012, throttle: 0.04, 'lost-answer': 0.04, stall: 0.012 } as const;
 
-/** Makes calls wait in the scheduler, and troubles them. */
+/** Makes calls wait for their time, and troubles them. */
 export interface Port {
   /**
    * @param perform what the call does, once its time has come.
@@ -48,19 +42,19 @@ export interface Port {
 
 const busy = (what: string) => new TidemarkError('STORE_BUSY', `${what}: simulated`);
 
-export function port(scheduler: Scheduler, dice: Dice, weather: Weather, mark: (situation: string) => void): Port {
-  const troubled = (fault: keyof typeof CHANCE) => weather.has(fault) && dice.chance(CHANCE[fault]);
-  const latency = () => (troubled('stall') ? dice.int(1_000, 60_000) : dice.next() * weather.latencyMs());
+export function port({ time, dice, has, latencyMs, mark }: World): Port {
+  const troubled = (fault: keyof typeof CHANCE) => has(fault) && dice.chance(CHANCE[fault]);
+  const latency = () => (troubled('stall') ? dice.int(1_000, 60_000) : dice.next() * latencyMs());
 
   return {
     call(invocation, what, isStore, perform) {
-      const issuedAt = scheduler.time();
+      const issuedAt = time.time();
       return new Promise((resolve, reject) => {
         const die = (when: string) => {
           if (!invocation.isDead) {
             invocation.isDead = true;
             mark(`crash ${when} a call`);
-            scheduler.trace(() => `${invocation.name} crashes ${when} ${what}`, 1);
+            time.trace(() => `${invocation.name} crashes ${when} ${what}`, 1);
             invocation.onDeath();
           }
         };
@@ -69,7 +63,7 @@ export function port(scheduler: Scheduler, dice: Dice, weather: Weather, mark: (
           if (troubled('crash')) return die('before');
           if (isStore && troubled('throttle')) {
             mark('throttled');
-            scheduler.trace(() => `${invocation.name} ${what}: busy`, 2);
+            time.trace(() => `${invocation.name} ${what}: busy`, 2);
             return reject(busy(what));
           }
           try {
@@ -77,22 +71,22 @@ export function port(scheduler: Scheduler, dice: Dice, weather: Weather, mark: (
             if (troubled('crash')) return die('after');
             if (isStore && troubled('lost-answer')) {
               mark(`unknown outcome: ${what}`);
-              scheduler.trace(() => `${invocation.name} ${what}: answer lost`, 3);
+              time.trace(() => `${invocation.name} ${what}: answer lost`, 3);
               return reject(busy(what));
             }
             // An answer may be long on its way too.
-            if (troubled('stall')) scheduler.after(latency(), () => !invocation.isDead && resolve(answer));
+            if (troubled('stall')) time.after(latency(), () => !invocation.isDead && resolve(answer));
             else resolve(answer);
           } catch (error) {
             reject(error);
           }
         };
-        scheduler.after(latency(), () => void arrive());
+        time.after(latency(), () => void arrive());
       });
     },
     sleep: (invocation, ms) =>
       new Promise((resolve) => {
-        scheduler.after(ms, () => !invocation.isDead && resolve());
+        time.after(ms, () => !invocation.isDead && resolve());
       }),
   };
 }

@@ -57,14 +57,19 @@ export function stableEnd(log: Log): number {
 }
 
 /** What a read_committed consumer gets from an offset on. */
-export function fetchFrom(log: Log, from: number, limit: number): { records: Entry[]; reached: number } {
+export function fetchFrom(
+  log: Log,
+  from: number,
+  limit: number,
+): { records: Entry[]; reached: number; start?: number } {
   const records: Entry[] = [];
-  let reached = Math.max(from, log.start);
+  const start = Math.max(from, log.start);
+  let reached = start;
   for (const end = stableEnd(log); reached < end && records.length < limit; reached++) {
     const entry = log.entries[reached];
     if (entry?.state === 'visible') records.push(entry);
   }
-  return { records, reached };
+  return start > from ? { records, reached, start } : { records, reached };
 }
 
 /** Records in `[from, to)` that were meant to be read, whether or not retention has removed them since. */

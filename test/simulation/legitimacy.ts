@@ -2,8 +2,8 @@ import { NEVER, type Checkpoint, type Registry } from '../../lib/store/progress.
 import type { Invocation } from './invocation.ts';
 import { recordsIn, type Entry, type Log } from './kafka.ts';
 import { windowsHolding } from './oracle.ts';
-import type { Plan } from './plan.ts';
 import type { History, Loss } from './watch.ts';
+import type { World } from './world.ts';
 
 /** A closing, with what was known to be incomplete then. */
 export type Close = Pick<Registry, 'closed' | 'incomplete' | 'incompleteUntil'>;
@@ -26,7 +26,7 @@ export interface Legitimacy {
     from: Checkpoint,
     to: Checkpoint,
     registry: Registry | undefined,
-    seenAt: number,
+    histories: ReadonlyMap<number, History>,
     issuedAt: number,
   ): void;
   closed(invocation: Invocation, histories: ReadonlyMap<number, History>, to: Registry): void;
@@ -35,12 +35,7 @@ export interface Legitimacy {
   readonly closes: readonly Close[];
 }
 
-export function legitimacy(
-  plan: Plan,
-  logs: readonly Log[],
-  wrong: (what: string) => void,
-  mark: (situation: string) => void,
-): Legitimacy {
+export function legitimacy({ plan, logs, wrong, mark }: World): Legitimacy {
   const [pipeline] = plan.deployments;
   const { kinds, maxSizeMs } = pipeline.geometry;
   const closes: Close[] = [];
@@ -60,18 +55,37 @@ export function legitimacy(
     return from === undefined ? Math.min(next, committed ?? next) : next;
   }
 
+  /** How far a raise may go: to a watermark there is, or as far as time has gone on since anything was seen. */
+  function fastestTarget(
+    invocation: Invocation,
+    histories: ReadonlyMap<number, History>,
+    from: Checkpoint,
+    now: number,
+  ): number {
+    const all = [...histories.values()];
+    const clock = Math.max(...all.map(({ checkpoint }) => checkpoint.clock));
+    const watermark = Math.max(
+      ...all.map(({ checkpoint: other }) => (other.partition === from.partition ? from : other).watermark),
+    );
+    const seen = all.map(({ seenAt }) => seenAt.findLast((at) => at < invocation.registryReadAt) ?? NEVER);
+    return Math.max(watermark, clock + now - Math.max(...seen) - invocation.pipeline.delayMs + 2 * plan.skewMs + 2);
+  }
+
   return {
     closes,
-    raised(invocation, from, to, registry, seenAt, issuedAt) {
+    raised(invocation, from, to, registry, histories, issuedAt) {
       mark('idle raise');
       const { partition } = to;
       const log = logs[partition];
       if (!log) return;
       const where = `partition ${partition} was raised to ${to.watermark} by ${invocation.name}`;
       if (to.next !== from.next || to.clock !== from.clock) wrong(`${where}, with more than its watermark`);
+      const seenAt = histories.get(partition)?.seenAt.at(-1) ?? issuedAt;
       if (issuedAt - seenAt < pipeline.idleAfterMs - 2 * plan.skewMs - 2) {
         wrong(`${where} after ${issuedAt - seenAt} ms without anything that counts`);
       }
+      const fastest = fastestTarget(invocation, histories, from, issuedAt);
+      if (to.watermark > fastest) wrong(`${where}, when time had only come to ${fastest}`);
       // The broker is asked after the checkpoints were read, and at most so long ago: what was there then had to be seen.
       const asked = Math.max(issuedAt - EVIDENCE_MS, invocation.checkpointsReadAt);
       const begin = undeliveredFrom(from, log);
@@ -144,11 +158,19 @@ export function legitimacy(
         if (marked && records.length === 0 && log.start <= gap.from) wrong(`${where} is said to have lost records`);
         const isOver = from.clock + maxSizeMs <= (before?.emitted ?? NEVER);
         if (records.length > 0 && !marked && !isOver) wrong(`${where} lost records and nobody says so`);
-        if (marked && !isOver && (marked.after !== gap.watermark || marked.upTo < from.clock))
-          wrong(`${where} marks other windows`);
+        // Nobody saw the records: any window one of them may have counted in says so, if its Kafka timestamp was honest.
+        for (const { truth, appendedAt } of isOver ? [] : records) {
+          const latest = appendedAt - plan.skewMs + pipeline.maxFutureMs;
+          if (truth.kind !== 'event' || truth.instant > latest) continue;
+          const touched = windowsHolding(kinds, truth.instant).filter(({ end }) => end > gap.watermark);
+          const isSaid = touched.every(
+            ({ id, end }) => marked && end > marked.after && Number(id.split('/')[1]) <= marked.upTo,
+          );
+          if (!isSaid) wrong(`${where} does not mark a window of the instant ${truth.instant}`);
+        }
         const kind = /: (\w+)$/.exec(marked?.reason ?? '')?.[1] ?? 'empty';
         mark(`gap classified as ${kind}`);
-        if (kind === 'expired' && records.length > 0 && records.some(({ offset }) => offset >= log.start))
+        if (kind === 'expired' && records.some(({ offset }) => offset >= log.start))
           wrong(`${where} is expired, but records are still there`);
       }
       return lost;

@@ -39,21 +39,24 @@ if (isUsage || (values.plant !== undefined && !mutant)) {
 }
 
 const checkPlanted = plant(mutant?.patches ?? []);
-const { runWorld } = await import('./world.ts'); // loads the production code, patched
+const { runWorld } = await import('./run.ts'); // loads the production code, patched
+const { planOf } = await import('./plan.ts');
 checkPlanted();
 
 const marks = new Map<string, number>();
 const begun = performance.now();
 let [done, failed, events, said] = [0, 0, 0, begun];
+const faultsOf = (world: number) => [...planOf(world).faults].join(', ') || 'none';
 const perSecond = () => `${((done / (performance.now() - begun)) * 1000).toFixed(0)} a second`;
 for (let world = seed; world < seed + runs; world++) {
+  if (values.verbose) console.log(`seed ${world}, faults: ${faultsOf(world)}`);
   const outcome = await runWorld(world, values.verbose ? console.log : undefined);
   done++;
   events += outcome.events;
   for (const mark of outcome.marks) marks.set(mark, (marks.get(mark) ?? 0) + 1);
   if (outcome.discrepancies.length > 0) {
     failed++;
-    console.log(`seed ${world}, faults: ${[...outcome.plan.faults].join(', ') || 'none'}`);
+    if (!values.verbose) console.log(`seed ${world}, faults: ${faultsOf(world)}`);
     const planted = mutant ? ` --plant ${mutant.number}` : '';
     console.log(`replay: npm run simulate -- --seed ${world} --runs 1${planted} --verbose`);
     for (const discrepancy of outcome.discrepancies) console.log(`  ${discrepancy}`);

@@ -2,7 +2,7 @@ import type { Patch } from './plant.ts';
 
 /** A deviation from the protocol that loses, doubles or changes a result. */
 export interface Mutant {
-  /** As protocol section H numbers them; a name for what is no deviation. */
+  /** As protocol section H numbers them; a name for what is not in there. */
   readonly number: string;
   readonly name: string;
   readonly patches: readonly Patch[];
@@ -27,7 +27,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     number: '2',
     name: 'segments read before the checkpoint, with no version condition on the segment',
-    withinWorlds: 1000,
+    withinWorlds: 1_000,
     patches: [
       {
         file: 'count.ts',
@@ -45,7 +45,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     number: '3',
     name: "judging by the clock at the batch's start",
-    withinWorlds: 100,
+    withinWorlds: 50,
     patches: [
       {
         file: 'fold.ts',
@@ -69,7 +69,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     number: '5',
     name: 'deletion before emission',
-    withinWorlds: 100,
+    withinWorlds: 10,
     patches: [
       {
         file: 'finalize.ts',
@@ -82,7 +82,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     number: '6',
     name: '`emitted` not read again after the last page',
-    withinWorlds: 1000,
+    withinWorlds: 1_500,
     patches: [
       {
         file: 'emission.ts',
@@ -103,7 +103,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     number: '7',
     name: '`emitted` advanced before the rows are written',
-    withinWorlds: 100,
+    withinWorlds: 30,
     patches: [
       {
         file: 'emission.ts',
@@ -116,13 +116,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     number: '8',
     name: '`emitted` advanced unconditionally',
-    withinWorlds: 500,
+    withinWorlds: 50,
     patches: [{ file: 'emission.ts', find: "when: [{ attribute: 'emitted', below: emitted }],", replace: 'when: [],' }],
   },
   {
     number: '9',
     name: '`closed` advanced unconditionally',
-    withinWorlds: 500,
+    withinWorlds: 300,
     patches: [
       {
         file: 'finalize.ts',
@@ -135,7 +135,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     number: '10',
     name: 'idle partitions left out of the minimum with their watermark raised once',
-    withinWorlds: 500,
+    withinWorlds: 10,
     patches: [
       {
         file: 'finalize.ts',
@@ -147,7 +147,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     number: '11',
     name: 'checkpoints read before the registry',
-    withinWorlds: 1000,
+    withinWorlds: 400,
     patches: [
       {
         file: 'finalize.ts',
@@ -168,7 +168,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     number: '12',
     name: 'join without the registry bump',
-    withinWorlds: 1000,
+    withinWorlds: 500,
     patches: [
       {
         file: 'store/progress.ts',
@@ -187,7 +187,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     number: '14',
     name: "no listing of the broker's partitions",
-    withinWorlds: 100,
+    withinWorlds: 20,
     patches: [
       {
         file: 'finalize.ts',
@@ -199,7 +199,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     number: '17',
     name: 'watermark recomputed from the clock after the delay was raised',
-    withinWorlds: 100,
+    withinWorlds: 20,
     patches: [
       {
         file: 'window/verdict.ts',
@@ -211,13 +211,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     number: '18',
     name: '`seen` renewed by late events',
-    withinWorlds: 500,
+    withinWorlds: 60,
     patches: [{ file: 'fold.ts', find: 'seen: counted > 0 ||', replace: 'seen: counted > 0 || late > 0 ||' }],
   },
   {
     number: '19',
     name: 'idle by an old end offset',
-    withinWorlds: 1000,
+    withinWorlds: 300,
     patches: [
       { file: 'finalize.ts', find: '  const listing = await askBroker(pipeline, runtime);\n', replace: '' },
       {
@@ -233,13 +233,25 @@ export const MUTANTS: readonly Mutant[] = [
   {
     number: '20',
     name: 'a gap closed over before it was classified',
-    withinWorlds: 500,
+    withinWorlds: 20,
     patches: [
       {
         file: 'finalize.ts',
-        find: 'if (checkpoints.some((checkpoint) => checkpoint.gaps',
-        replace: `if (targetOf(pipeline, checkpoints, new Set(), now) <= registry.closed &&
-    checkpoints.some((checkpoint) => checkpoint.gaps`,
+        find: 'if (gapped.length > 0 && runtime.broker) {',
+        replace: `const least = targetOf(pipeline, checkpoints, new Set(), now);
+  if (gapped.length > 0 && runtime.broker && least <= registry.closed) {`,
+      },
+    ],
+  },
+  {
+    number: 'S7',
+    name: 'all idle: everything closed at once instead of with the wall clock',
+    withinWorlds: 20,
+    patches: [
+      {
+        file: 'finalize.ts',
+        find: 'Math.min(lastEndHolding(pipeline.geometry, clock), clock + (now - seen) - pipeline.delayMs)',
+        replace: 'lastEndHolding(pipeline.geometry, clock)',
       },
     ],
   },

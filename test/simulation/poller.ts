@@ -1,8 +1,5 @@
-import type { Dice } from './dice.ts';
-import type { Weather } from './invocation.ts';
 import { endOf, fetchFrom, stableEnd, type Entry, type Log } from './kafka.ts';
-import type { Plan } from './plan.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { World } from './world.ts';
 
 /** Partitions whose records were not counted; what a delivery ends with. */
 export type Ended = (failed: ReadonlySet<number>) => void;
@@ -24,15 +21,8 @@ interface Position {
   failures: number;
 }
 
-export function poller(
-  plan: Plan,
-  logs: Log[],
-  deliver: Deliver,
-  scheduler: Scheduler,
-  dice: Dice,
-  weather: Weather,
-  mark: (situation: string) => void,
-): Poller {
+export function poller(world: World, deliver: Deliver): Poller {
+  const { plan, logs, dice, time, has, mark } = world;
   const { startAt } = plan.deployments[0].source;
   const positions = new Map<Log, Position>();
   let deliveries = 0;
@@ -42,7 +32,7 @@ export function poller(
   function known(log: Log): Position | undefined {
     const position = positions.get(log);
     if (position) return position;
-    if (scheduler.time() - log.createdAt < plan.pollMs * 3 && log.createdAt > plan.start) return undefined;
+    if (time.time() - log.createdAt < plan.pollMs * 3 && log.createdAt > plan.start) return undefined;
     const created = { next: log.committed ?? reset(log), awaited: undefined, failures: 0 };
     positions.set(log, created);
     return created;
@@ -53,12 +43,12 @@ export function poller(
   }
 
   function poll(): void {
-    if (weather.has('restart') && dice.chance(0.07)) {
-      scheduler.trace(() => 'the poller restarts', 21);
+    if (has('restart') && dice.chance(0.07)) {
+      time.trace(() => 'the poller restarts', 21);
       mark('poller restarted');
       positions.clear();
     }
-    if (weather.has('overlap') && dice.chance(0.4)) overlap();
+    if (has('overlap') && dice.chance(0.4)) overlap();
     const ready: [Log, Position, Entry[]][] = [];
     for (const log of logs) {
       const position = known(log);
@@ -67,7 +57,7 @@ export function poller(
       const batch = batchOf(log, position.next);
       if (batch.length > 0) ready.push([log, position, batch]);
     }
-    if (weather.has('combined') && ready.length > 1 && dice.chance(0.5)) send(ready);
+    if (has('combined') && ready.length > 1 && dice.chance(0.5)) send(ready);
     else for (const one of ready) send([one]);
   }
 
@@ -94,8 +84,8 @@ export function poller(
       if (position.failures > 0) mark('redelivered');
       fetched(log, batch);
       const after = (batch.at(-1)?.offset ?? 0) + 1;
-      if (weather.has('discard') && dice.chance(0.06)) {
-        scheduler.trace(() => `the poller drops ${log.partition}: ${batch[0]?.offset} to ${after - 1}`, 22);
+      if (has('discard') && dice.chance(0.06)) {
+        time.trace(() => `the poller drops ${log.partition}: ${batch[0]?.offset} to ${after - 1}`, 22);
         Object.assign(position, { next: after, failures: 0 });
         log.committed = after;
         continue;
@@ -119,26 +109,26 @@ export function poller(
     };
     deliver(delivered, ended);
     const everything = new Set(delivered.keys());
-    if (weather.has('timeout') && dice.chance(0.3)) {
-      scheduler.after(dice.int(1, 4) * plan.latencyMs, () => ended(everything));
+    if (has('timeout') && dice.chance(0.3)) {
+      time.after(dice.int(1, 4) * plan.latencyMs, () => ended(everything));
     }
     // Whatever became of it, Lambda ends an invocation some time.
-    scheduler.after(70_000, () => ended(everything));
+    time.after(70_000, () => ended(everything));
   }
 
   return {
     start() {
       const cycle = () => {
         poll();
-        scheduler.after(plan.pollMs * (0.5 + dice.next()), cycle);
+        time.after(plan.pollMs * (0.5 + dice.next()), cycle);
       };
-      scheduler.after(dice.next() * plan.pollMs * 3, cycle);
+      time.after(dice.next() * plan.pollMs * 3, cycle);
     },
     isDrained: () =>
       logs.every((log) => {
         const position = positions.get(log);
-        const left = fetchFrom(log, position?.next ?? log.start, 1).records.length;
-        return position !== undefined && position.awaited === undefined && left === 0 && stableEnd(log) === endOf(log);
+        if (!position || position.awaited !== undefined || position.next < log.start) return false;
+        return fetchFrom(log, position.next, 1).records.length === 0 && stableEnd(log) === endOf(log);
       }),
   };
 }

@@ -3,7 +3,10 @@ import { NEVER, type Registry } from '../../lib/store/progress.ts';
 import type { Item, Key, Write } from '../../lib/store/store.ts';
 import { windowsOf } from '../../lib/window/geometry.ts';
 import type { Close } from './legitimacy.ts';
-import type { Plan } from './plan.ts';
+import type { World } from './world.ts';
+
+/** Between working out an item and its write: a crowd of retries and stalls. */
+const MOST_LATENCY_MS = 15 * 60_000;
 
 /** Looks at writes of results and buckets: what is final never changes, and nothing a window still needs goes. */
 export interface ResultsWatch {
@@ -12,11 +15,9 @@ export interface ResultsWatch {
 }
 
 export function resultsWatch(
-  plan: Plan,
+  { plan, time, wrong, mark }: World,
   registry: () => Registry | undefined,
   closes: readonly Close[],
-  wrong: (what: string) => void,
-  mark: (situation: string) => void,
 ): ResultsWatch {
   const [pipeline] = plan.deployments;
   const { geometry } = pipeline;
@@ -26,6 +27,13 @@ export function resultsWatch(
   function seen(item: Item): string {
     const { expires_at: _, emitted_at: __, ...rest } = item;
     return JSON.stringify(Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  /** What is kept for a time is kept from when it was written, whatever time its events have. */
+  function retained(item: Item): void {
+    const writtenAt = Number(item['expires_at']) * 1000 - pipeline.retainMs;
+    if (writtenAt > time.time() + plan.skewMs + 1_000 || writtenAt < time.time() - plan.skewMs - MOST_LATENCY_MS)
+      wrong(`${JSON.stringify(item)} expires as if it were written at ${new Date(writtenAt).toISOString()}`);
   }
 
   const isMarked = ({ incomplete, incompleteUntil }: Close, start: number, end: number) =>
@@ -59,6 +67,7 @@ export function resultsWatch(
         return;
       }
       if (write.item['status'] !== 'final') return wrong(`${partition} ${sort} is not final`);
+      retained(write.item);
       const id = `${partition} ${sort}`;
       const text = seen(write.item);
       const before = final.get(id);
@@ -72,7 +81,7 @@ export function resultsWatch(
     },
     wroteBucket(write, { partition, sort }) {
       if (/^(late|rejected)#/.test(sort)) {
-        if (write.kind !== 'put' || write.when === undefined) return;
+        if (write.kind === 'put') retained(write.item);
         return;
       }
       const { slice } = parseSegmentSort(sort);

@@ -1,4 +1,3 @@
-import type { WindowReport } from '../../lib/sink/report.ts';
 import { keyOf } from '../../lib/store/item.ts';
 import {
   NEVER,
@@ -11,12 +10,11 @@ import {
 import type { Item, Write } from '../../lib/store/store.ts';
 import type { Applied } from './faulty-store.ts';
 import type { Invocation } from './invocation.ts';
-import { recordsIn, type Entry, type Log } from './kafka.ts';
+import { recordsIn, type Entry } from './kafka.ts';
 import { legitimacy } from './legitimacy.ts';
 import { windowsHolding, type Decision } from './oracle.ts';
-import type { Plan } from './plan.ts';
 import { resultsWatch } from './results-watch.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { World } from './world.ts';
 
 /** Offsets that were lost, and the watermark when that was noticed. */
 export interface Loss {
@@ -29,8 +27,8 @@ export interface Loss {
 export interface History {
   readonly decisions: Decision[];
   checkpoint: Checkpoint;
-  /** True time of the last commit that counted an event or moved the clock, or of the join. */
-  seenAt: number;
+  /** True times of the commits that counted an event or moved the clock, and of the join. */
+  readonly seenAt: number[];
   firstCountedAt: number | undefined;
   /** Offset ranges that `count` covered, and gaps by what became of them. */
   readonly lost: Loss[];
@@ -39,8 +37,6 @@ export interface History {
 /** Looks at every write that was applied: what may never happen, and the decisions the oracle is driven by. */
 export interface Watch {
   readonly applied: Applied;
-  readonly logged: (message: string) => void;
-  readonly reported: (report: WindowReport) => void;
   readonly histories: ReadonlyMap<number, History>;
   readonly registry: () => Registry | undefined;
   /** Instants below this can neither count in a partition nor move its clock. */
@@ -50,20 +46,15 @@ export interface Watch {
   isSettled(): boolean;
 }
 
-export function watch(
-  plan: Plan,
-  logs: readonly Log[],
-  time: Scheduler,
-  wrong: (what: string) => void,
-  mark: (situation: string) => void,
-): Watch {
+export function watch(world: World): Watch {
+  const { plan, logs, time, wrong, mark } = world;
   const [pipeline] = plan.deployments;
   const { kinds, maxSizeMs } = pipeline.geometry;
   const progress = new Map<string, Item>();
   const histories = new Map<number, History>();
   let registry: Registry | undefined;
-  const legitimate = legitimacy(plan, logs, wrong, mark);
-  const results = resultsWatch(plan, () => registry, legitimate.closes, wrong, mark);
+  const legitimate = legitimacy(world);
+  const results = resultsWatch(world, () => registry, legitimate.closes);
 
   const applied: Applied = (invocation, writes, issuedAt) => {
     const before = registry;
@@ -112,7 +103,7 @@ export function watch(
       history = {
         decisions: [{ kind: 'join', watermark }],
         checkpoint: to,
-        seenAt: issuedAt,
+        seenAt: [issuedAt],
         firstCountedAt: undefined,
         lost: [],
       };
@@ -142,7 +133,7 @@ export function watch(
       for (const gap of legitimate.classified(from, to, before, registry)) history.lost.push(gap);
     } else if (from) {
       history.decisions.push({ kind: 'raise', target: to.watermark });
-      legitimate.raised(invocation, from, to, before, history.seenAt, issuedAt);
+      legitimate.raised(invocation, from, to, before, histories, issuedAt);
     }
   }
 
@@ -186,8 +177,7 @@ export function watch(
     if (history.decisions.some((decision) => decision.kind === 'raise')) mark('counted after a raise');
     history.decisions.push({ kind: 'count', records: records.map((entry) => guarded(invocation, entry)), delayMs });
     const isSeen = to.clock > (from?.clock ?? NEVER) || to.counters.counted > (from?.counters.counted ?? 0);
-    if (isSeen) history.seenAt = issuedAt;
-    else if (to.seen !== from?.seen && from) mark('seen renewed by nothing');
+    if (isSeen) history.seenAt.push(issuedAt);
     if (to.clock - (from?.clock ?? NEVER) > 5 * maxSizeMs && from && from.clock > NEVER) mark('time jump');
   }
 
@@ -218,8 +208,6 @@ export function watch(
 
   return {
     applied,
-    logged: (message) => mark(`log: ${message}`),
-    reported: (report) => mark(`reported ${report.status}`),
     histories,
     registry: () => registry,
     inertBelow(partition) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { runWorld } from './world.ts';
+import { runWorld } from './run.ts';
 
 const FIRST_SEED = 1;
 const WORLDS = 2_000;

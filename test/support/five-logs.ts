@@ -186,10 +186,11 @@ function transactions(startMs: number, count: number): KnownLog {
     orderBy: total,
   });
   const sideOutput = named(log).flatMap(({ name, value }) => {
-    const { amount, type, location, transaction_id, user_id, timestamp } = readJson(value) ?? {};
+    const { amount, type, location, ...more } = readJson(value) ?? {};
     const isSuspicious = Number(amount) > 500 && type === 'withdrawal' && location === 'online';
     if (!isSuspicious || expected.rejected.includes(name)) return [];
-    return [[name, `${transaction_id}`, `${user_id}`, Number(amount).toFixed(2), 'large', `${timestamp}`]];
+    const { transaction_id, user_id, timestamp } = more as Readonly<Record<string, string>>;
+    return [[name, transaction_id ?? '', user_id ?? '', Number(amount).toFixed(2), 'large', timestamp ?? '']];
   });
   return { pipeline: 'transactions', topic: 'real-time-transactions', partitions, log, expected, sideOutput };
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,8 @@ export interface KafkaBroker {
   close(): Promise<void>;
 }
 
-export async function kafkaBroker(): Promise<KafkaBroker> {
+/** @param more lines of `server.properties` beside those of the local world. */
+export async function kafkaBroker(more = ''): Promise<KafkaBroker> {
   const data = await mkdtemp(join(tmpdir(), 'tidemark-kafka-'));
   const [port, controller] = await Promise.all([freePort(), freePort()]);
   const settings = readSettings(
@@ -29,6 +30,7 @@ export async function kafkaBroker(): Promise<KafkaBroker> {
   let child: Child | undefined;
   const up = async (): Promise<void> => {
     const part = await prepareKafka(settings, report, new AbortController().signal);
+    await appendFile(join(data, 'kafka', 'server.properties'), more);
     child = part.spawn();
     await part.ready(child);
   };

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** What S3 does with conditional puts, and no more, on a free port of this computer. */
@@ -21,16 +21,14 @@ export interface S3Server {
 export async function startS3(): Promise<S3Server> {
   const objects = new Map<string, Uint8Array>();
   const requests: IncomingMessage['headers'][] = [];
-  const server = createServer(async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const key = decodeURIComponent(new URL(request.url ?? '', 'http://s3').pathname.slice(1));
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     requests.push(request.headers);
     const fail = (status: number, code: string): void => {
-      response.writeHead(status, { 'content-type': 'application/xml', 'x-amz-request-id': 'test' });
-      response.end(
-        `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`,
-      );
+      response.writeHead(status, { 'content-type': 'application/xml' });
+      response.end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`);
     };
     if (request.method !== 'PUT') fail(405, 'MethodNotAllowed');
     else if (!request.headers.authorization?.includes('AWS4-HMAC-SHA256')) fail(403, 'AccessDenied');
@@ -41,7 +39,8 @@ export async function startS3(): Promise<S3Server> {
       objects.set(key, new Uint8Array(Buffer.concat(chunks)));
       response.writeHead(200, { etag: '"0"' }).end();
     }
-  });
+  };
+  const server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const found: S3Server = {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

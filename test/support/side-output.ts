@@ -25,15 +25,20 @@ export const bigClicks = (roll: Roll = { rows: 3 }): Pipeline =>
   });
 
 /** Files by name, in memory; like every sink it puts a name once. */
-export function memorySink(): Sink & { readonly files: ReadonlyMap<string, Uint8Array> } {
+export function memorySink() {
   const files = new Map<string, Uint8Array>();
-  return {
-    files,
+  const sink: Sink = {
     put: async (name, content) => {
       if (files.has(name)) return 'was there';
       files.set(name, content);
       return 'put';
     },
+  };
+  return {
+    ...sink,
+    files: files as ReadonlyMap<string, Uint8Array>,
+    /** Somebody takes a file away. */
+    move: (name: string) => void files.delete(name),
   };
 }
 

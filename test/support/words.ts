@@ -49,9 +49,7 @@ export const posts = (partition: number, from: number, ...texts: string[]): unkn
 
 /** The snapshot of the running window, if there is one. */
 export function snapshotOf(store: MemoryStore, id = 'words@1'): Record<string, unknown> | undefined {
-  return store.dump('results').find((item) => item['window_id'] === `${id}/all/live` && item['row_id'] === 'total') as
-    | Record<string, unknown>
-    | undefined;
+  return store.dump('results').find((item) => item['window_id'] === `${id}/all/live` && item['row_id'] === 'total');
 }
 
 /** A snapshot's rows as `{ word: n }`. */

@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { count } from '../../lib/count.ts';
 import { finalize } from '../../lib/finalize.ts';
+import type { Pipeline } from '../../lib/index.ts';
+import { flushOutbox } from '../../lib/outbox.ts';
 import { TidemarkError } from '../../lib/runtime/error.ts';
 import type { Runtime } from '../../lib/runtime/runtime.ts';
 import type { Sink } from '../../lib/sink/sink.ts';
 import { memoryStore, type MemoryStore } from '../../lib/store/memory.ts';
+import { newRegistry } from '../../lib/store/progress.ts';
 import type { Item, Store } from '../../lib/store/store.ts';
 import { busy, crash, faultyStore, type Fault } from '../support/faulty-store.ts';
 import { testRuntime } from '../support/runtime.ts';
@@ -55,9 +58,9 @@ describe('a flush that ends at any call', () => {
     for (let n = 0; reached; n++) {
       const { store, sink, runtime, another, offsets } = await waiting();
       const { calls, ...broken } = faulty(store, sink, (call) => (call === n ? { kind, error } : undefined));
-      const first = await Promise.allSettled([finalize({}, byRows, { ...runtime, ...broken })]);
+      const [first] = await Promise.allSettled([finalize({}, byRows, { ...runtime, ...broken })]);
       reached = calls.length > n;
-      if (error === busy) expect(first).toMatchObject([{ status: 'fulfilled' }]);
+      expect(first.status).toBe(reached && error === crash ? 'rejected' : 'fulfilled');
       await another(); // what comes in between belongs to another file
       await finalize({}, byRows, runtime);
       expect(await offsets(), `ended ${kind} call ${n}, ${calls[n]}`).toEqual([0, 1, 2, 3]);
@@ -67,51 +70,107 @@ describe('a flush that ends at any call', () => {
   });
 });
 
+/** Asks before every call of a flusher, store or sink, numbered from 0. */
+function watched(store: Store, sink: Sink, before: (call: number) => Promise<void>) {
+  let calls = 0;
+  const then = async <T>(call: () => Promise<T>): Promise<T> => {
+    await before(calls++);
+    return await call();
+  };
+  const watchedStore: Store = {
+    read: (keys) => then(() => store.read(keys)),
+    query: (query) => then(() => store.query(query)),
+    write: (write) => then(() => store.write(write)),
+    transact: (writes) => then(() => store.transact(writes)),
+    writeBatch: (writes) => then(() => store.writeBatch(writes)),
+  };
+  const watchedSink: Sink = { put: (name, content) => then(() => sink.put(name, content)) };
+  return { store: watchedStore, sink: watchedSink, calls: () => calls };
+}
+
+/** What `finalize` does last, without what comes before. */
+async function flush([pipeline]: readonly Pipeline[], runtime: Runtime): Promise<void> {
+  if (!pipeline) return;
+  const registry = { ...newRegistry(pipeline, {}), partitions: [0] };
+  const deadline = Number.POSITIVE_INFINITY;
+  await flushOutbox(pipeline, registry, runtime, { clock: runtime.clock, random: runtime.random, deadline });
+}
+
 describe('two flushers', () => {
-  /** Lets one flusher run to the end, after another commit, before the n-th call of the other. */
-  async function race(n: number, flusherOf: (store: Store) => Store) {
+  /**
+   * Before call `n` of one flusher there is another commit, and the other runs up to its call `m`. After one more commit
+   * the first goes on to its end, and the second, too, or it is gone. In the end everything is flushed.
+   */
+  async function race(n: number, m: number, isGone: boolean, flusherOf: (store: Store) => Store = (same) => same) {
     const { store, sink, runtime, push, another, offsets } = await waiting(byAge);
-    let calls = 0;
-    const overtaken = async <T>(call: () => Promise<T>): Promise<T> => {
-      if (calls++ === n) {
-        await another();
-        await finalize({}, byAge, { ...runtime, store: flusherOf(store) });
-      }
-      return await call();
-    };
-    const slow: Store = {
-      read: (keys) => overtaken(() => store.read(keys)),
-      query: (query) => overtaken(() => store.query(query)),
-      write: (write) => overtaken(() => store.write(write)),
-      transact: (writes) => overtaken(() => store.transact(writes)),
-      writeBatch: (writes) => overtaken(() => store.writeBatch(writes)),
-    };
-    const slowSink: Sink = { put: (name, content) => overtaken(() => sink.put(name, content)) };
-    const slower: Runtime = { ...runtime, store: flusherOf(slow), sink: slowSink };
-    await finalize({}, byAge, slower);
-    push(60_000);
-    if (calls <= n) await another();
-    await finalize({}, byAge, { ...runtime, store: flusherOf(store) });
-    push(60_000);
-    await finalize({}, byAge, { ...runtime, store: flusherOf(store) });
-    return { calls, written: (await offsets()).sort((a, b) => a - b), store };
+    const firstIsDone = Promise.withResolvers<void>();
+    let secondEnds: Promise<unknown> = Promise.resolve();
+    const second = watched(flusherOf(store), sink, async (call) => {
+      if (call !== m) return;
+      stopped.resolve();
+      if (isGone) throw crash();
+      await firstIsDone.promise;
+    });
+    const stopped = Promise.withResolvers<void>();
+    const first = watched(flusherOf(store), sink, async (call) => {
+      if (call !== n) return;
+      await another();
+      push(60_000);
+      secondEnds = Promise.allSettled([flush(byAge, { ...runtime, ...second })]);
+      await Promise.race([stopped.promise, secondEnds]);
+      // A range that anybody chooses from now on ends elsewhere.
+      await count(deliver(0, [6, 'g', '19:00:06', 600]), byAge, runtime);
+      push(60_000);
+    });
+    await flush(byAge, { ...runtime, ...first });
+    firstIsDone.resolve();
+    await secondEnds;
+    await flush(byAge, { ...runtime, store: flusherOf(store) });
+    return { calls: [first.calls(), second.calls()] as const, written: (await offsets()).sort((a, b) => a - b), store };
   }
 
-  test('write each row once, wherever one overtakes the other', async () => {
-    let last = 1;
-    for (let n = 0; n < last; n++) {
-      const { calls, written, store } = await race(n, (same) => same);
-      last = Math.max(last, calls + 1);
-      expect(written, `overtaken before call ${n}`).toEqual([0, 1, 2, 3, 4, 5]);
-      expect(outboxIn(store).waiting).toEqual([]);
+  test.each([
+    ['goes on afterwards', false],
+    ['is gone for good', true],
+  ])('write each row once, wherever one overtakes the other, which %s', async (_, isGone) => {
+    let [firstCalls, secondCalls, races] = [1, 1, 0];
+    for (let n = 0; n < firstCalls; n++) {
+      for (let m = 0; m <= secondCalls; m++) {
+        const { calls, written, store } = await race(n, m, isGone);
+        firstCalls = Math.max(firstCalls, calls[0]);
+        secondCalls = Math.max(secondCalls, calls[1]);
+        const isOvertaken = calls[0] > n;
+        expect(written, `before call ${n}, up to call ${m}`).toEqual(
+          isOvertaken ? [0, 1, 2, 3, 4, 5, 6] : [0, 1, 2, 3],
+        );
+        expect(outboxIn(store).waiting).toEqual([]);
+        races++;
+      }
     }
-    expect(last).toBeGreaterThan(10);
+    expect(races).toBeGreaterThan(150);
   });
 
   test('that choose their own ranges write some twice: what the stored range is for', async () => {
     const outcomes: number[][] = [];
-    for (let n = 0; n < 25; n++) outcomes.push((await race(n, ownRange)).written);
-    expect(outcomes).toContainEqual([0, 0, 1, 1, 2, 2, 3, 3, 4, 5]);
+    for (let n = 0; n < 25; n++) outcomes.push((await race(n, 99, false, ownRange)).written);
+    expect(outcomes).toContainEqual([0, 0, 1, 1, 2, 2, 3, 3, 4, 5, 6]);
+  });
+
+  test('never leave a part of a file, even when somebody has moved the file away meanwhile', async () => {
+    let reached = true;
+    for (let n = 0; reached; n++) {
+      const { store, sink, runtime } = await waiting();
+      const slow = watched(store, sink, async (call) => {
+        if (call !== n) return;
+        await flush(byRows, runtime);
+        for (const name of sink.files.keys()) sink.move(name);
+      });
+      await flush(byRows, { ...runtime, ...slow });
+      reached = slow.calls() > n;
+      const left = (await rowsIn(sink)).length;
+      expect([0, 4], `moved before call ${n}`).toContain(left);
+      expect(sink.files.size, `moved before call ${n}`).toBe(left / 4);
+    }
   });
 });
 

@@ -43,12 +43,13 @@ describe('a reset partition', () => {
     const before = checkpointOf(store);
     await anew('first delivery');
     const after = checkpointOf(store);
-    const [[life, commits], [newLife, newCommits]] = [before, after].map((item) => String(item['version']).split(':'));
+    const [life, commits] = String(before['version']).split(':');
+    const [newLife, newCommits] = String(after['version']).split(':');
     expect(newLife).not.toBe(life);
     expect(Number(newCommits)).toBe(Number(commits) + 1);
     expect(after).toMatchObject({ state: 'active', watermark: at('19:02:10'), gaps: [], counters: { records: 3 } });
-    expect(after['next']).toBeUndefined();
-    expect(after['reason']).toBeUndefined();
+    const gone = ['from', 'fromTimestamp', 'next', 'reason', 'last', 'maxTimestamp'];
+    expect(Object.keys(after).filter((name) => gone.includes(name))).toEqual([]);
     await feed(0, [0, 'new', '19:03:00'], [1, 'new', '19:03:10']);
     expect(checkpointOf(store)).toMatchObject({ from: 0, next: 2, counters: { records: 5, counted: 5 } });
   });
@@ -109,6 +110,20 @@ describe('a reset partition', () => {
     await anew(3);
     expect(checkpointOf(store)).toMatchObject({ from: 3, next: 3, state: 'active' });
     expect(registryOf(store)['incomplete']).toEqual([]);
+  });
+
+  test('forgets gaps of the old log; what they lacked is marked', async () => {
+    const { store, anew, feed, close, marks } = await stopped();
+    await anew('first delivery');
+    await feed(0, [0, 'new', '19:03:00']);
+    await feed(0, [7, 'new', '19:04:40']); // a gap, seen at the watermark of 19:02:30, before 19:03:00 could be over
+    expect(checkpointOf(store)).toMatchObject({ gaps: [{ from: 1, to: 7, kind: 'unclassified' }] });
+    await feed(0, [8, 'new', '19:05:40']);
+    await anew('first delivery', true);
+    expect(checkpointOf(store)).toMatchObject({ gaps: [], watermark: at('19:05:10') });
+    expect(registryOf(store)['incomplete']).toMatchObject([{ after: at('19:02:10') }, { after: at('19:02:30') }]);
+    await close();
+    expect(marks()['1m 19:03:00']).toContain('partition 0 was reset at offset 9');
   });
 
   test('has to be stopped, or to have counted nothing, unless it is forced', async () => {

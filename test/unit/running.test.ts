@@ -1,8 +1,9 @@
 import { describe as group, expect, test } from 'vitest';
-import { count } from '../../lib/count.ts';
+import { count as countWith } from '../../lib/count.ts';
 import { finalize } from '../../lib/finalize.ts';
-import { describe, kafka, pipeline, running, tumbling } from '../../lib/index.ts';
+import { describe, pipeline, running, tumbling } from '../../lib/index.ts';
 import { memoryStore } from '../../lib/store/memory.ts';
+import { meteredStore } from '../support/metered-store.ts';
 import { delivery } from '../support/records.ts';
 import { testRuntime } from '../support/runtime.ts';
 import { posts, rowsOf, snapshotOf, words } from '../support/words.ts';
@@ -15,7 +16,7 @@ function world(options: Parameters<typeof words>[0] = {}) {
     ...it,
     store,
     declared,
-    count: (event: unknown) => count(event, [declared], it.runtime),
+    count: (event: unknown) => countWith(event, [declared], it.runtime),
     refresh: async () => {
       it.push(10_000);
       await finalize({ pipeline: declared.name }, [declared], it.runtime);
@@ -75,20 +76,11 @@ group('running totals', () => {
   });
 
   test('two requests a batch', async () => {
-    const { count, runtime, store } = world();
+    const { count, runtime, store, declared } = world();
     await count(posts(0, 0, 'a'));
-    const calls: string[] = [];
-    const counting = {
-      ...runtime,
-      store: {
-        ...store,
-        read: (keys: Parameters<typeof store.read>[0]) => (calls.push('read'), store.read(keys)),
-        transact: (writes: Parameters<typeof store.transact>[0]) => (calls.push('transact'), store.transact(writes)),
-      },
-    };
-    const { count: counted } = await import('../../lib/count.ts');
-    await counted(posts(0, 1, 'b c d'), [words()], counting);
-    expect(calls).toEqual(['read', 'transact']);
+    const metered = meteredStore(store);
+    await countWith(posts(0, 1, 'b c d'), [declared], { ...runtime, store: metered.store });
+    expect(metered.meter.requests).toBe(2);
   });
 
   test('a snapshot is rewritten at most once per trigger, and only when something was counted', async () => {
@@ -181,15 +173,5 @@ group('declaring a running window', () => {
     expect(settings).not.toHaveProperty('delayMs');
     expect(words({ trigger: '1 millisecond' }).fingerprint).toBe(words().fingerprint);
     expect(words({ top: 5 }).fingerprint).not.toBe(words().fingerprint);
-  });
-
-  test('types refuse a watermark beside it, and windows without one', () => {
-    const source = kafka({
-      topic: 'posts',
-      startAt: 'earliest',
-      value: words().source.schema as never,
-      eventTime: { kind: 'kafkaTimestamp' },
-    });
-    expect(source.topic).toBe('posts');
   });
 });

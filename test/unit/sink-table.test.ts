@@ -35,6 +35,20 @@ group('a window as a table', () => {
 `);
   });
 
+  test('decimals of a column have as many digits after the point, so that the points stand below each other', () => {
+    const amount = (username: string, total: Decimal | number) => ({ username, message_count: 1, total });
+    const text = table({
+      columns: ['username', 'message_count', 'total'],
+      rows: [amount('alice', new Decimal('1234.5')), amount('bob', 20), amount('carol', new Decimal('0.03'))],
+      totals: { message_count: 3, total: new Decimal('1254.53') },
+      keys: 3,
+    });
+    expect(text.split('\n').slice(3, 6).join('\n')).toBe(`  alice                 1  1234.50
+  bob                   1    20.00
+  carol                 1     0.03`);
+    expect(text).toContain('  3 keys                3  1254.53\n');
+  });
+
   test('says how many rows and changed windows are not shown, and why records may be missing', () => {
     const text = table({ status: 'open', keys: 14, others: 3, incomplete: 'partition 0, offsets 10 to 19: expired' });
     expect(text).toContain('· open ·');

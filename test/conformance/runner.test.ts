@@ -1,0 +1,355 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { whyNotApplicable } from './offered.ts';
+import { runFile } from './report.ts';
+import { runVector } from './run.ts';
+import type { Vector, VectorFile } from './schema.ts';
+
+/** The runner itself: kinds and operations the built-in vectors lack, and that it finds what is wrong. */
+
+const of = (vector: object): Vector => ({ id: 'X', title: '', source: {}, ...vector }) as Vector;
+const run = (vector: object) => runVector(of(vector), []);
+const passes = async (vector: object) => expect(await run(vector)).toMatchObject({ result: 'passed' });
+const fails = async (vector: object, problem: string | RegExp) => {
+  const outcome = await run(vector);
+  expect(outcome.result === 'failed' ? outcome.problems.join('\n') : outcome.result).toMatch(problem);
+};
+const declines = async (vector: object, reason: RegExp) => {
+  const outcome = await run(vector);
+  expect(outcome.result === 'not applicable' ? outcome.reason : outcome).toMatch(reason);
+};
+
+const tumbling = { type: 'tumbling', size: 10 };
+const byRecord = { window: tumbling, aggs: ['count'], mode: 'final', watermark: { policy: 'record_max', delay: 0 } };
+const row = (start: number, count: number, more: object = {}) => ({ w: [start, start + 10], count, ...more });
+
+describe('what nobody knows fails', () => {
+  const vector = {
+    kind: 'trace',
+    spec: byRecord,
+    steps: [
+      { op: 'event', t: 1 },
+      { op: 'end', expect: { emit_final: [] } },
+    ],
+  };
+  test('as it stands, it passes', () => passes(vector));
+  test.each([
+    ['a kind', { ...vector, kind: 'riddle' }, "kind 'riddle'"],
+    ['a key', { ...vector, colour: 'red' }, "key 'colour'"],
+    ['a key of spec', { ...vector, spec: { ...byRecord, grace: 1 } }, "key 'grace'"],
+    ['a key of a window', { ...vector, spec: { ...byRecord, window: { ...tumbling, every: 5 } } }, "key 'every'"],
+    ['a window', { ...vector, spec: { ...byRecord, window: { type: 'spiral' } } }, "type 'spiral'"],
+    ['a policy', { ...vector, spec: { ...byRecord, watermark: { policy: 'moon' } } }, "policy 'moon'"],
+    ['a mode', { ...vector, spec: { ...byRecord, mode: 'loud' } }, "mode 'loud'"],
+    ['an op', { ...vector, steps: [{ op: 'shrug' }] }, "op 'shrug'"],
+    ['a key of an op', { ...vector, steps: [{ op: 'watermark', t: 1, to: 2 }] }, "key 'to'"],
+    [
+      'a key of an event',
+      {
+        ...vector,
+        steps: [
+          {
+            op: 'events',
+            events: [
+              { t: 1, kk: 'a' },
+              { t: 2, k: 'a' },
+            ],
+          },
+        ],
+      },
+      "key 'kk'",
+    ],
+    ['an event without time', { ...vector, steps: [{ op: 'events', events: [{ k: 'a' }] }] }, 'without its time'],
+    ['an expectation', { ...vector, steps: [{ op: 'end', expect: { applause: 1 } }] }, "key 'applause'"],
+    [
+      'a key of a row',
+      {
+        ...vector,
+        steps: [
+          { op: 'event', t: 1 },
+          { op: 'event', t: 11, expect: { emit: [row(0, 1, { hue: 1 })] } },
+        ],
+      },
+      'expected',
+    ],
+    ['a case', { kind: 'assign', window: tumbling, cases: [{ t: 1, windows: [[0, 10]], odd: 1 }] }, "key 'odd'"],
+    [
+      'a policy of a differential',
+      { kind: 'differential', spec: byRecord, log: [{ o: 0, t: 1 }], expect: { tarot: { kept: 1 } } },
+      'tarot',
+    ],
+  ])('%s', (_, wrong, problem) => fails(wrong, problem));
+  test('a file', async () => {
+    const [ran] = await runFile({ schema_version: 2, vectors: [], extra: 1 });
+    expect(ran?.outcome).toMatchObject({ problems: ["key 'extra' is not known", 'schema_version is 2; expected 1'] });
+  });
+});
+
+describe('a wrong expectation fails', () => {
+  const { vectors } = JSON.parse(readFileSync(new URL('vectors.json', import.meta.url), 'utf8')) as VectorFile;
+  /** Every vector with expected rows or watermarks, the first number in them changed. */
+  const applicable = vectors.filter((vector) => vector.kind !== 'reject' && whyNotApplicable(vector) === undefined);
+  const slips = applicable.flatMap((vector) => {
+    const text = JSON.stringify(vector);
+    const at = text.search(
+      /"(emit_final|rows|final_state_or_emitted|windows|slice_ends|combined|dropped_late|watermark_after|final_rows_closed)":/,
+    );
+    const wrong =
+      at < 0 ? text : text.slice(0, at) + text.slice(at).replace(/-?\d+/, (digits) => String(Number(digits) + 1));
+    return wrong === text ? [] : [{ id: vector.id, vector: JSON.parse(wrong) as Vector }];
+  });
+  test.each(slips)('$id', async ({ vector }) => {
+    expect((await runVector(vector, vectors)).result).toBe('failed');
+  });
+  test('rows in another order, where an order is declared', async () => {
+    const spec = {
+      ...byRecord,
+      order_by: [
+        ['w', 'asc'],
+        ['count', 'desc'],
+        ['k', 'asc'],
+      ],
+    };
+    const events = [
+      { t: 1, k: 'b' },
+      { t: 2, k: 'a' },
+      { t: 3, k: 'b' },
+      { t: 10, k: 'a' },
+    ];
+    const rows = [row(0, 2, { k: 'b' }), row(0, 1, { k: 'a' })];
+    await passes({ kind: 'trace', spec, events, expect: { final_rows_closed: rows } });
+    await fails({ kind: 'trace', spec, events, expect: { final_rows_closed: rows.toReversed() } }, 'final_rows_closed');
+  });
+});
+
+describe('traces', () => {
+  const trace = (more: object, ...steps: object[]) => ({ kind: 'trace', spec: { ...byRecord, ...more }, steps });
+  test('before the epoch, null keys, an event without time', () =>
+    passes(
+      trace(
+        {},
+        {
+          op: 'events',
+          events: [
+            { t: -11, k: null },
+            { t: -3, k: 'a' },
+            { t: null, k: 'a' },
+            { t: -1, k: null },
+          ],
+          expect: { dropped_no_time: 1 },
+        },
+        {
+          op: 'event',
+          t: 0,
+          k: 'a',
+          expect: { emit: [row(-10, 1, { k: 'a' }), row(-10, 1, { k: null })], watermark_after: 0 },
+        },
+        { op: 'end', expect: { emit_final: [row(-20, 1), row(-10, 1), row(-10, 1, { k: 'a' })] } },
+      ),
+    ));
+  test('keys of any type stay apart', () =>
+    passes(
+      trace(
+        {},
+        {
+          op: 'events',
+          events: [
+            { t: 1, k: 3 },
+            { t: 2, k: '3' },
+            { t: 3, k: true },
+            { t: 11, k: 3 },
+          ],
+        },
+        { op: 'end', expect: { emit_final: [row(0, 1, { k: 3 }), row(0, 1, { k: '3' }), row(0, 1, { k: true })] } },
+      ),
+    ));
+  test('several partitions: nothing closes before all have got there', () =>
+    passes(
+      trace(
+        { watermark: { policy: 'record_max', delay: 0, partitions: 2 } },
+        { op: 'event', p: 0, t: 25, expect: { emit: [] } },
+        { op: 'event', p: 1, t: 3, expect: { emit: [] } },
+        { op: 'event', p: 1, t: 12, expect: { emit: [row(0, 1)] } },
+        { op: 'event', p: 0, t: 14, expect: { emit: [], dropped_late: 1 } },
+      ),
+    ));
+  test('a batch that its own watermark would judge otherwise, record by record', () =>
+    passes(
+      trace(
+        { mode: 'append', watermark: { policy: 'batch_max', delay: 0 } },
+        {
+          op: 'batch',
+          events: [{ t: 25 }, { t: 3 }],
+          expect: { emit: [row(0, 1)], dropped_late: 0, watermark_after: 25 },
+        },
+        { op: 'batch', events: [{ t: 4 }], expect: { emit: [], dropped_late: 1 } },
+      ),
+    ));
+  test('without a zero-row batch, windows leave with the next one', () =>
+    passes(
+      trace(
+        { mode: 'append', no_data_batches: false, watermark: { policy: 'batch_max', delay: 0 } },
+        { op: 'batch', events: [{ t: 3 }, { t: 25 }], expect: { emit: [] } },
+        { op: 'batch', events: [{ t: 26 }], expect: { emit: [row(0, 1)] } },
+      ),
+    ));
+  test('half a batch, then again', () =>
+    passes(
+      trace(
+        {},
+        { op: 'batch_fail', events: [{ t: 1 }, { t: 2 }], fails_at_event_index: 1 },
+        { op: 'redeliver', events: [{ t: 1 }, { t: 2 }] },
+        { op: 'event', t: 10, expect: { emit: [row(0, 2)] } },
+      ),
+    ));
+  test('the last delivery again changes nothing', () =>
+    passes(
+      trace(
+        { mode: 'update' },
+        { op: 'batch', events: [{ t: 1 }], expect: { emit: [row(0, 1)] } },
+        { op: 'crash', lost: 'everything but the store' },
+        { op: 'replay_last', expect: { emit: [row(0, 1)] } },
+        { op: 'batch', events: [{ t: 2 }], expect: { emit: [row(0, 2)] } },
+      ),
+    ));
+  test('state from before, and a longer delay from then on', () =>
+    passes(
+      trace(
+        {},
+        { op: 'preload', batches: [[{ t: 1 }]], watermark: 5 },
+        { op: 'restart', new_config: { delay: 10 } },
+        { op: 'event', t: 12, expect: { emit: [], watermark_after: 5 } },
+        { op: 'event', t: 20, expect: { emit: [row(0, 1)] } },
+      ),
+    ));
+  test('running totals, exact', () =>
+    passes({
+      kind: 'trace',
+      spec: { window: { type: 'none' }, aggs: ['count', 'sum(v)'], mode: 'update' },
+      steps: [
+        {
+          op: 'batch',
+          events: [
+            { t: 0, k: 'a', v: '0.1' },
+            { t: 0, k: 'b', v: '2' },
+          ],
+          expect: {
+            emit: [
+              { k: 'a', count: 1, sum: '0.10' },
+              { k: 'b', count: 1, sum: 2 },
+            ],
+          },
+        },
+        { op: 'restart' },
+        { op: 'batch', events: [{ t: 0, k: 'a', v: '0.2' }], expect: { emit: [{ k: 'a', count: 2, sum: '0.3' }] } },
+      ],
+    }));
+  test('out of scope, from the specification', async () => {
+    await declines(trace({ window: { type: 'session', gap: 5 } }), /session/);
+    await declines(trace({ window: { type: 'hopping', size: 5, slide: 10 } }), /step longer/);
+    await declines(trace({ aggs: ['argmax(price)'] }), /argmax/);
+    await declines(trace({ aggs: ['max(v)'] }, { op: 'event', t: 1, v: 'x' }), /decimals/);
+    await declines(trace({ allowed_lateness: 5 }), /allowed lateness/);
+    await declines(trace({}, { op: 'restart', new_config: { window: 1 } }), /revision/);
+  });
+});
+
+describe('other kinds', () => {
+  test('batch_agg: queries, a generator, another vector', async () => {
+    const generator = { n: 4, t: 'a + 5*i', v: '(i + 1) % 2', a: 0 };
+    const rows = [row(0, 2, { sum: 1 }), row(10, 2, { sum: 1 })];
+    const first = {
+      kind: 'batch_agg',
+      spec: { window: tumbling, aggs: ['count', 'sum(v)'], key: [] },
+      events_generator: generator,
+      rows,
+    };
+    await passes(first);
+    await passes({
+      ...first,
+      rows: undefined,
+      queries: [
+        { window: tumbling, rows },
+        { window: { type: 'tumbling', size: 20 }, rows: [{ w: [0, 20], count: 4, sum: 2 }] },
+      ],
+    });
+    const { events_generator: _, ...rest } = first;
+    const referring = of({ ...rest, events_ref: 'G' });
+    expect(await runVector(referring, [{ ...of(first), id: 'G' }, referring])).toMatchObject({ result: 'passed' });
+  });
+  test('assign_members', async () => {
+    const group = {
+      window: { type: 'hopping', size: 10, slide: 5 },
+      members: [
+        { w: [0, 10], ts: [5] },
+        { w: [5, 15], ts: [5] },
+      ],
+    };
+    await passes({ kind: 'assign_members', groups: [group] });
+    await fails({ kind: 'assign_members', groups: [{ ...group, members: group.members.slice(1) }] }, 'group 1');
+  });
+  test('algebra', async () => {
+    const a = { max: 100, min: 10, avg: 20, count: 5 };
+    await passes({
+      kind: 'algebra',
+      cases: [
+        { a, add: 80, then: { max: 100, min: 10, avg: 30, count: 6 } },
+        { a, merge: { max: 80, min: 5, avg: 15, count: 4 }, then: { max: 100, min: 5, avg: 160 / 9, count: 9 } },
+      ],
+    });
+    await fails({ kind: 'algebra', cases: [{ a, add: 80, then: { max: 80 } }] }, 'max');
+  });
+  test('parse', async () => {
+    await passes({
+      kind: 'parse',
+      cases: [
+        { in: '30 seconds', ms: 30_000 },
+        { in: '1970-01-01T00:00:01+01:00', ms: -3_599_000 },
+        { in: 1.5, ms: 1500 },
+        { in: '-1 second', error: true },
+        { in: '1 month', ms: 1 },
+      ],
+    });
+    await fails({ kind: 'parse', cases: [{ in: '30 seconds', ms: 30 }] }, '30000');
+    await declines({ kind: 'parse', cases: [{ in: '1 month', ms: 1 }] }, /whole number/);
+  });
+  test('idle_timer', async () => {
+    const one = { timeout: 10, probe_at: 11, idle: true, activity_at: 12, probe_after: 15, idle_after: false };
+    await passes({ kind: 'idle_timer', cases: [one, { timeout: 0, error: true }] });
+    await fails({ kind: 'idle_timer', cases: [{ ...one, idle_after: true }] }, 'idle_after');
+  });
+  test('a future guard', () =>
+    passes({
+      kind: 'differential',
+      spec: { window: tumbling, aggs: ['count'], watermark: { delay: 0, max_future_skew: 5 } },
+      arrivals: [{ t: 1 }, { t: 1000 }, { t: 2 }, { t: 11 }],
+      now: 20,
+      expect: {
+        with_guard: { kept: 3, dropped_late: 0, emit: [row(0, 2)] },
+        without_guard: { dropped_late: 2, emit: [row(0, 1)] },
+      },
+    }));
+  test('deliveries that die in their commit', () =>
+    passes({
+      kind: 'property',
+      spec: byRecord,
+      log: [
+        { p: 0, o: 0, t: 1 },
+        { p: 0, o: 1, t: 2 },
+        { p: 0, o: 2, t: 11 },
+      ],
+      deliveries: [{ range: [0, 1], crash_after_state_items: 1 }, [0, 2]],
+      expect: { final_state_or_emitted: [row(0, 2), row(10, 1)], dropped_late: 0, each_final_row_emitted_times: 1 },
+    }));
+  test('reject', async () => {
+    await passes({
+      kind: 'reject',
+      cases: [
+        { window: { type: 'hopping', size: 5, slide: 10 }, error: true },
+        { spec: { window: tumbling, aggs: ['count'], mode: 'append' }, error: true },
+      ],
+    });
+    await fails({ kind: 'reject', cases: [{ in: '10 seconds', error: true }] }, 'accepted');
+    await declines({ kind: 'reject', cases: [{ window: { type: 'session', gap: -1 }, error: true }] }, /session/);
+  });
+});
