@@ -20,9 +20,9 @@ import { running } from '../../lib/window/window.ts';
 import { clickSource } from '../support/scene.ts';
 import { compareValue, exact, show } from './compare.ts';
 import { inMs, kindOf } from './declare.ts';
-import { NotApplicable, whyNoWindow } from './offered.ts';
+import { whyNoWindow } from './offered.ts';
 import type { Findings } from './replay.ts';
-import type { Bounds, Fields, Json, Spec, Vector, WindowSpec } from './schema.ts';
+import { NotApplicable, type Bounds, type Fields, type Json, type Spec, type Vector, type WindowSpec } from './schema.ts';
 
 /** Vectors about single facts: windows of an instant, slices, lateness, durations, refusals, accumulators. */
 

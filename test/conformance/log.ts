@@ -1,7 +1,7 @@
 import { NEVER } from '../../lib/store/progress.ts';
 import { advance, judge, type Tide } from '../../lib/window/verdict.ts';
 import { MAX_DELAY_MS, declare, type Declared, type Options } from './declare.ts';
-import type { Event, Spec, Step } from './schema.ts';
+import { NotApplicable, type Event, type Spec, type Step } from './schema.ts';
 import { NOW, type Entry } from './world.ts';
 
 /** A step of a vector, and the records its delivery holds; none for a step that delivers nothing. */
@@ -60,7 +60,8 @@ export function traceOf(spec: Spec, steps: readonly Step[], filter?: Options['fi
       : policy === undefined || policy === 'record_max' || (policy === 'batch_max' && isSameByRecord(spec, steps))
         ? 'record'
         : 'beats';
-  const delayMs = time === 'record' ? delay : Math.min(span + 1, MAX_DELAY_MS);
+  const delayMs = time === 'record' ? delay : span + 1;
+  if (delayMs > MAX_DELAY_MS) throw new NotApplicable('a watermark is at most a year behind');
   const options = {
     delayMs,
     ...(filter && { filter }),

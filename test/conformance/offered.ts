@@ -2,9 +2,6 @@ import { aggOf, MAX_DELAY_MS, scaleOf } from './declare.ts';
 import { eventsOf } from './log.ts';
 import type { Spec, Vector, WindowSpec } from './schema.ts';
 
-/** Thrown by what finds, only as it runs, that nothing of a vector is in the product. */
-export class NotApplicable extends Error {}
-
 /** Window kinds of others. */
 const NOT_OFFERED: Readonly<Record<string, string>> = {
   session: 'session windows are not offered',
@@ -99,7 +96,7 @@ function whyNotValues(vector: Vector): string | undefined {
     const agg = aggOf(text);
     const isOfNumbers = agg && ['sum', 'avg', 'min', 'max'].includes(agg.name);
     if (isOfNumbers && scaleOf(all, agg.field) === undefined)
-      return `${text} of values that are no decimals is not offered`;
+      return `${text} of values that are no decimals of at most 28 digits is not offered`;
   }
   if ((spec.watermark?.delay ?? 0) > MAX_DELAY_MS) return 'a watermark is at most a year behind';
   return undefined;

@@ -2,9 +2,8 @@ import { seeded } from '../../lib/pipelines/random.ts';
 import { compareRows, compareValue } from './compare.ts';
 import { declare } from './declare.ts';
 import { traceOf } from './log.ts';
-import { NotApplicable } from './offered.ts';
 import { replay, type Findings } from './replay.ts';
-import type { Bounds, Event, Fields, Json, Row, Spec, Step, Vector } from './schema.ts';
+import { NotApplicable, type Bounds, type Event, type Fields, type Json, type Row, type Spec, type Step, type Vector } from './schema.ts';
 import { NOW, newWorld, type Entry } from './world.ts';
 
 /** A log under given deliveries; or a law in words, with an example and a generator of more. */

@@ -3,9 +3,9 @@ import { algebra, assigned, members, parsed, refused, slices, lateFilter } from 
 import { idleTimer, observed, watermarkCombined } from './tides.ts';
 import { differential } from './differential.ts';
 import { noted, property } from './properties.ts';
-import { NotApplicable, whyNotApplicable } from './offered.ts';
+import { whyNotApplicable } from './offered.ts';
 import { replay, type Findings } from './replay.ts';
-import { problemsOf, type Step, type Vector } from './schema.ts';
+import { NotApplicable, problemsOf, type Step, type Vector } from './schema.ts';
 
 /** What became of a vector. */
 export type Outcome =

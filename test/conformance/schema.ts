@@ -104,6 +104,9 @@ export interface VectorFile {
   readonly vectors: readonly Vector[];
 }
 
+/** Thrown by what finds, only as it runs, that nothing of a vector is in the product. */
+export class NotApplicable extends Error {}
+
 /** Names a place in a file may have, separated by spaces; `*` when its names are data. */
 const names = (text: string): ReadonlySet<string> => new Set(text.split(' '));
 

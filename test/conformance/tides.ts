@@ -7,9 +7,8 @@ import { fakeBroker } from '../support/fake-broker.ts';
 import { clicks, clickSource, at } from '../support/scene.ts';
 import { compareValue } from './compare.ts';
 import { declare, inMs } from './declare.ts';
-import { NotApplicable } from './offered.ts';
 import type { Findings } from './replay.ts';
-import type { Fields, Json, Vector } from './schema.ts';
+import { NotApplicable, type Fields, type Json, type Vector } from './schema.ts';
 import { newWorld, type Entry } from './world.ts';
 
 /** Vectors about the watermark of several inputs or partitions, and about idleness. */

@@ -14,7 +14,7 @@ import { startOfflineHost, type OfflineHost } from '../support/offline-host.ts';
 import { parquetRows, stored, type Stored } from '../support/stored.ts';
 
 const MESSAGES = 20_000;
-const KILLS = 6;
+const KILLS = 5;
 /** How long the logs take to be produced: long enough for every kill to fall into it. */
 const PRODUCE_MS = 45_000;
 const HOUR_MS = 3_600_000;

@@ -119,11 +119,15 @@ test.each([
   await sendTo(world.servers, topic, log);
   await host.counted(100);
   await world.servers.admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] });
-  // As old as what is counted already: were one partition alone to say how late it is, these would be late.
-  const added = [...clicksOf(20, 60, { partition: 1 }), ...clicksOf(0, 80, { partition: 2 })];
+  // Partition 0 goes on meanwhile: were it alone to say how late it is, the others' would be late.
+  const added = [...clicksOf(90, 130, { partition: 1 }), ...clicksOf(100, 180, { partition: 2 })];
+  const more = [...clicksOf(100, 300), ...clicksOf(180, 200, { partition: 2 })];
   await sendTo(world.servers, topic, added);
   await host.finalize(); // before the poller has noticed
-  const more = [...clicksOf(100, 150), ...clicksOf(100, 150, { partition: 2 })];
+  if (process.env['PROBE']) {
+    host.push(2 * 60_000);
+    await host.finalize();
+  }
   await sendTo(world.servers, topic, more);
   await expectExact(host, [...log, ...added, ...more]);
 });
