@@ -45,7 +45,10 @@ export async function join(
       current?.closed ?? NEVER,
       runtime.clock.now(),
     );
-    const checkpoint = pipeline.source.startAt === 'latest' ? { ...joining, next: end } : joining;
+    // A partition that an earlier listing lacked was added since: its records are all to come, from the first one on.
+    const isAdded = registry?.listed !== undefined && partition >= registry.listed.count;
+    const isAtEnd = pipeline.source.startAt === 'latest' && !isAdded;
+    const checkpoint = isAtEnd ? { ...joining, next: end } : joining;
     const outcome = await runtime.store.transact([
       progress.putCheckpoint(pipeline, checkpoint, undefined),
       progress.joinRegistry(pipeline, partition, current, shape),

@@ -25,13 +25,13 @@ import { allTotals, changedTotals } from './totals.ts';
 
 /** How much is done at once. */
 export interface Limits {
-  /** Bytes of new deltas that one step takes into memory, of all partitions, and one compaction: some 300,000 keys. */
+  /** Bytes of new deltas that one step takes into memory, of all partitions, and one compaction: some 150,000 keys. */
   readonly stepBytes: number;
   /** Bytes of deltas of a partition that are worth a compaction: every refresh reads those that are not compacted. */
   readonly compactFromBytes: number;
 }
 
-const LIMITS: Limits = { stepBytes: 4_000_000, compactFromBytes: 256_000 };
+const LIMITS: Limits = { stepBytes: 2_000_000, compactFromBytes: 256_000 };
 
 /**
  * Refreshes the snapshot of a running window, at most once per trigger and only if something was counted.

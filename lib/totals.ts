@@ -16,7 +16,7 @@ export interface Totals {
 }
 
 /** Groups of shards that are read at once. */
-const PARALLEL_GROUPS = 4;
+const PARALLEL_GROUPS = 2;
 
 /**
  * Runs over shards in groups, a few groups at once, so that memory holds a few hundred shards whatever exists.

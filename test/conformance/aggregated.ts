@@ -19,7 +19,8 @@ export async function aggregated(vector: Vector, vectors: readonly Vector[]): Pr
     };
   }
   if (steps) {
-    const found = await replay(vector, spec, steps);
+    const ordered = steps.length === 1 ? steps.map((step) => ({ ...step, events: inOrder(step.events ?? []) })) : steps;
+    const found = await replay(vector, spec, ordered);
     if (found.problems.length > 0 || spec.mode !== 'complete') return found;
   }
   const { emit, ...others } = steps && !rows ? (steps.findLast((step) => step.expect)?.expect ?? expect) : expect;
@@ -35,7 +36,7 @@ export async function aggregated(vector: Vector, vectors: readonly Vector[]): Pr
 /** Plays the whole input at once, and then its end, where everything that is open becomes final. */
 async function toTheEnd(vector: Vector, spec: Spec, events: readonly Event[], expect: Fields): Promise<Findings> {
   const { watermark: _, ...rest } = spec; // nothing of a finite input is late
-  const input: readonly Step[] = inOrder(events).map((events) => ({ op: 'events', events }));
+  const input: readonly Step[] = [{ op: 'events', events: inOrder(events) }];
   const ended = { ...rest, flush_at_end: true };
   const { multiset_without_window: multiset } = vector;
   if (spec.then === undefined && !multiset) return await replay(vector, ended, [...input, { op: 'eof', expect }]);
@@ -44,11 +45,11 @@ async function toTheEnd(vector: Vector, spec: Spec, events: readonly Event[], ex
   return await replay(vector, ended, [...input, { op: 'eof', expect: others }], last);
 }
 
-/** All at once. What spans more than a watermark may be behind comes in the order of time, of which a sum knows nothing. */
-function inOrder(events: readonly Event[]): (readonly Event[])[] {
+/** What spans more than a watermark may be behind comes in the order of time, which no result depends on. */
+function inOrder(events: readonly Event[]): readonly Event[] {
   const sorted = events.toSorted((a, b) => (a.t ?? 0) - (b.t ?? 0));
   const span = (sorted.at(-1)?.t ?? 0) - (sorted[0]?.t ?? 0);
-  return [span < MAX_DELAY_MS ? events : sorted];
+  return span < MAX_DELAY_MS ? events : sorted;
 }
 
 /** `per window keep rows with count = max(count)`, of rows that come in rank order: the first of each window, and ties. */

@@ -22,7 +22,15 @@ import { compareValue, exact, show } from './compare.ts';
 import { inMs, kindOf } from './declare.ts';
 import { whyNoWindow } from './offered.ts';
 import type { Findings } from './replay.ts';
-import { NotApplicable, type Bounds, type Fields, type Json, type Spec, type Vector, type WindowSpec } from './schema.ts';
+import {
+  NotApplicable,
+  type Bounds,
+  type Fields,
+  type Json,
+  type Spec,
+  type Vector,
+  type WindowSpec,
+} from './schema.ts';
 
 /** Vectors about single facts: windows of an instant, slices, lateness, durations, refusals, accumulators. */
 

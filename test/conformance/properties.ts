@@ -3,7 +3,17 @@ import { compareRows, compareValue } from './compare.ts';
 import { declare } from './declare.ts';
 import { traceOf } from './log.ts';
 import { replay, type Findings } from './replay.ts';
-import { NotApplicable, type Bounds, type Event, type Fields, type Json, type Row, type Spec, type Step, type Vector } from './schema.ts';
+import {
+  NotApplicable,
+  type Bounds,
+  type Event,
+  type Fields,
+  type Json,
+  type Row,
+  type Spec,
+  type Step,
+  type Vector,
+} from './schema.ts';
 import { NOW, newWorld, type Entry } from './world.ts';
 
 /** A log under given deliveries; or a law in words, with an example and a generator of more. */

@@ -87,7 +87,7 @@ test('results and status come from the real tables', async () => {
   expect(open).toMatchObject({
     windows: [{ window_start: at(60), status: 'open', rows: [{ rank: 1, username: 'bob', message_count: 2 }] }],
   });
-  const status = JSON.parse((await run('status', '--json')).out) as unknown;
+  const status = JSON.parse((await run('status', 'telegram', '--json')).out) as unknown;
   expect(status).toMatchObject({ pipelines: [{ watermark: at(65), counters: { records: 6, counted: 6 }, lag: null }] });
 });
 

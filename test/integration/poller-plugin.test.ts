@@ -110,7 +110,7 @@ test.each([
   [['offline'], 'SIGINT'],
   [['offline', 'start'], 'SIGTERM'],
 ] as const)('serverless %j runs events and schedules, and leaves nothing behind', async (args, signal) => {
-  const local = serverless(args);
+  const local = serverless(args, { PIPELINES: 'telegram' });
   const [kafka, , dynamodb] = ports;
   await vi.waitFor(
     async () =>

@@ -152,17 +152,22 @@ export function legitimacy({ plan, logs, wrong, mark }: World): Legitimacy {
         const still = to.gaps.find((other) => other.from === gap.from);
         if (still?.kind === 'unclassified') continue;
         const records = recordsIn(log, gap.from, gap.to);
-        const marked = after?.incomplete.findLast(({ reason }) => reason.startsWith(lossOf(from.partition, gap)));
+        // A mark made before this gap was delivered over may be dropped now, when all it speaks of is emitted.
+        const marks = [...(before?.incomplete ?? []), ...(after?.incomplete ?? [])];
+        const marked = marks.findLast(({ reason }) => reason.startsWith(lossOf(from.partition, gap)));
         const where = `the gap ${gap.from} to ${gap.to} of partition ${from.partition}`;
         if (records.length > 0) lost.push(gap);
         if (marked && records.length === 0 && log.start <= gap.from) wrong(`${where} is said to have lost records`);
-        const isOver = from.clock + maxSizeMs <= (before?.emitted ?? NEVER);
+        const emitted = before?.emitted ?? NEVER;
+        const isOver = from.clock + maxSizeMs <= emitted;
         if (records.length > 0 && !marked && !isOver) wrong(`${where} lost records and nobody says so`);
         // Nobody saw the records: any window one of them may have counted in says so, if its Kafka timestamp was honest.
         for (const { truth, appendedAt } of isOver ? [] : records) {
           const latest = appendedAt - plan.skewMs + pipeline.maxFutureMs;
           if (truth.kind !== 'event' || truth.instant > latest) continue;
-          const touched = windowsHolding(kinds, truth.instant).filter(({ end }) => end > gap.watermark);
+          const touched = windowsHolding(kinds, truth.instant).filter(
+            ({ end }) => end > Math.max(gap.watermark, emitted),
+          );
           const isSaid = touched.every(
             ({ id, end }) => marked && end > marked.after && Number(id.split('/')[1]) <= marked.upTo,
           );

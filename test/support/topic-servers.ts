@@ -70,7 +70,11 @@ export async function sendTo(
   });
   const producer = client.producer();
   await producer.connect();
-  const sent = await producer.send({ topic, acks: -1, messages: messages.map(toKafkajs) });
+  const sent: RecordMetadata[] = [];
+  // One by one: when one of several partitions refuses, kafkajs sends to all of them again.
+  for (const part of Map.groupBy(messages, ({ partition }) => partition).values()) {
+    sent.push(...(await producer.send({ topic, acks: -1, messages: part.map(toKafkajs) })));
+  }
   await producer.disconnect();
   return sent;
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { kafkaTimestamp } from '../../../lib/index.ts';
 import { skip } from '../../../lib/operate.ts';
 import { clickSource, clicks } from '../../support/scene.ts';
-import { click, clicksOf, endOf, expectedClicks } from '../../support/topic-clicks.ts';
+import { START, click, clicksOf, endOf, expectedClicks } from '../../support/topic-clicks.ts';
 import { topicWorld, type TopicHost } from '../../support/topic-host.ts';
 import { createTopic, sendTo, until, type Sent } from '../../support/topic-servers.ts';
 
@@ -126,9 +126,18 @@ test.each([
   await host.finalize(); // before the poller has noticed
   if (process.env['PROBE']) {
     host.push(2 * 60_000);
+    await sendTo(world.servers, topic, clicksOf(100, 300));
+    await until(async () => expect((await host.checkpoints())[0]?.next).toBe(300));
     await host.finalize();
+    console.log(JSON.stringify((await host.checkpoints()).map((c) => [c.partition, c.next, c.from, c.watermark - START])));
+    more.splice(0, 200);
+    log.push(...clicksOf(100, 300));
   }
   await sendTo(world.servers, topic, more);
+  if (process.env['PROBE']) {
+    await new Promise((r) => setTimeout(r, 15000));
+    console.log(JSON.stringify(await host.checkpoints(), null, 1), await world.servers.admin.fetchTopicOffsets(topic), host.lines, host.logs.slice(-20));
+  }
   await expectExact(host, [...log, ...added, ...more]);
 });
 
