@@ -7,7 +7,7 @@ import { directoryId, directoryKey, rowOf, windowId, type Row } from './store/re
 import { windowsAfter } from './store/slices.ts';
 import type { Item } from './store/store.ts';
 import { formatDuration } from './time/duration.ts';
-import { formatInstant, parseInstant } from './time/instant.ts';
+import { formatInstant, readInstant } from './time/instant.ts';
 import type { Window } from './window/geometry.ts';
 
 /** A row and its place in the whole window, from 1. */
@@ -174,7 +174,7 @@ async function finalResult(
   };
 }
 
-const instantOf = (text: string): number => parseInstant(text) ?? NEVER;
+const instantOf = (text: string): number => readInstant(text) ?? NEVER;
 
 async function storedRows(
   { store, retry }: Reader,

@@ -161,6 +161,13 @@ describe('traces', () => {
 });
 
 describe('other kinds', () => {
+  test('batch_agg over the first and last years there are', async () => {
+    const [first, last] = [-62_135_596_800_000, 253_402_300_799_999];
+    const rows = [row(first - 5, 1), row(5, 1), row(last - 4, 1)];
+    const spec = { window: { ...tumbling, offset: 5 }, aggs: ['count'] };
+    const events = [{ t: last }, { t: first }, { t: 5 }];
+    expect(await resultOf({ kind: 'batch_agg', spec, events, rows })).toBe('passed');
+  });
   test('batch_agg: queries, a generator, another vector', async () => {
     const generator = { n: 4, t: 'a + 5*i', v: '(i + 1) % 2', a: 0 };
     const rows = [row(0, 2, { sum: 1 }), row(10, 2, { sum: 1 })];

@@ -15,7 +15,7 @@ import { crash, faultyStore } from '../support/faulty-store.ts';
 import { delivery } from '../support/records.ts';
 import { testRuntime } from '../support/runtime.ts';
 import { TOPIC, type Declared, type Wire } from './declare.ts';
-import { parseInstant } from '../../lib/time/instant.ts';
+import { readInstant } from '../../lib/time/instant.ts';
 import type { Bounds, Event, Row } from './schema.ts';
 
 /** One record of the log that a vector's events make. */
@@ -128,7 +128,7 @@ export async function newWorld(declared: Declared, log: readonly Entry[], partit
     async live(): Promise<Row[]> {
       const items = store.dump('results').filter((item) => item['status'] === 'open');
       return items.flatMap((item) => {
-        const bounds = [item['window_start'], item['window_end']].map((text) => parseInstant(String(text)) ?? NEVER);
+        const bounds = [item['window_start'], item['window_end']].map((text) => readInstant(String(text)) ?? NEVER);
         return declared.rowsOf(bounds as unknown as Bounds, item['rows'] as readonly StoredRow[]);
       });
     },

@@ -64,7 +64,11 @@ test('newer Kafka timestamps at processed offsets stop the partition, the poller
 
 test('another record at the last processed offset stops it, though none is newer', async () => {
   const first = { timestamp: old[0]?.timestamp ?? 0 };
-  const anew = clicksOf(120, 250).map((sent) => ({ ...sent, ...first, value: sent.value?.replace('user', 'new') ?? '' }));
+  const anew = clicksOf(120, 250).map((sent) => ({
+    ...sent,
+    ...first,
+    value: sent.value?.replace('user', 'new') ?? '',
+  }));
   const host = await counted('restored');
   await host.stop();
   await recreate('restored', anew);
@@ -79,10 +83,7 @@ test('a log that ends before what was processed stops it, though nothing is deli
   await host.stop();
   await recreate('shorter', []);
   await host.finalize();
-  await expectStopped(
-    host,
-    'recreated or truncated topic: offsets below 120 were processed, but the log ends at 0',
-  );
+  await expectStopped(host, 'recreated or truncated topic: offsets below 120 were processed, but the log ends at 0');
   const anew = clicksOf(400, 450);
   await sendTo(world.servers, 'shorter', anew);
   await host.poll();
