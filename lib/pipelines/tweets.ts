@@ -18,7 +18,7 @@ export const tweets = pipeline({
   }).flatMap('words', (text) => wordsOf(text).map((word) => ({ word }))),
   groupBy: ['word'],
   windows: { all: running({ trigger: '10 seconds' }) },
-  aggregate: { count: count() },
-  orderBy: 'count',
+  aggregate: { word_count: count() },
+  orderBy: 'word_count',
   retain: '7 days',
 });

@@ -117,8 +117,8 @@ test('the files of the side output hold each suspicious transaction once', async
 test('the snapshot of running totals shows the first hundred of them', async () => {
   const [snapshot] = await tables.items('results', 'tweets@1/all/live');
   const all = logs.find(({ pipeline }) => pipeline === 'tweets')?.expected.windows.get('all') ?? [];
-  const shown = (snapshot?.['rows'] ?? []) as { word: string; count: number }[];
-  const rows = shown.map(({ word, count }) => [word, `${count}`]);
+  const shown = (snapshot?.['rows'] ?? []) as { word: string; word_count: number }[];
+  const rows = shown.map(({ word, word_count }) => [word, `${word_count}`]);
   expect(rows).toEqual(all.slice(0, 100));
   expect(snapshot?.['key_count']).toBe(all.length);
 });

@@ -67,7 +67,10 @@ export function legitimacy({ plan, logs, wrong, mark }: World): Legitimacy {
     const watermark = Math.max(
       ...all.map(({ checkpoint: other }) => (other.partition === from.partition ? from : other).watermark),
     );
-    const seen = all.map(({ seenAt }) => seenAt.findLast((at) => at < invocation.registryReadAt) ?? NEVER);
+    // What was applied later than it read cannot be asked of it: then the raise of the partition that moved is refused.
+    const seen = all.map(
+      (history) => history.seen.findLast(({ appliedAt }) => appliedAt < invocation.registryReadAt)?.at ?? NEVER,
+    );
     return Math.max(watermark, clock + now - Math.max(...seen) - invocation.pipeline.delayMs + 2 * plan.skewMs + 2);
   }
 
@@ -80,7 +83,7 @@ export function legitimacy({ plan, logs, wrong, mark }: World): Legitimacy {
       if (!log) return;
       const where = `partition ${partition} was raised to ${to.watermark} by ${invocation.name}`;
       if (to.next !== from.next || to.clock !== from.clock) wrong(`${where}, with more than its watermark`);
-      const seenAt = histories.get(partition)?.seenAt.at(-1) ?? issuedAt;
+      const seenAt = histories.get(partition)?.seen.at(-1)?.at ?? issuedAt;
       if (issuedAt - seenAt < pipeline.idleAfterMs - 2 * plan.skewMs - 2) {
         wrong(`${where} after ${issuedAt - seenAt} ms without anything that counts`);
       }

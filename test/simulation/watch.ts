@@ -27,8 +27,8 @@ export interface Loss {
 export interface History {
   readonly decisions: Decision[];
   checkpoint: Checkpoint;
-  /** True times of the commits that counted an event or moved the clock, and of the join. */
-  readonly seenAt: number[];
+  /** True times of the commits that counted an event or moved the clock, and of the join: begun, and in the store. */
+  readonly seen: { readonly at: number; readonly appliedAt: number }[];
   firstCountedAt: number | undefined;
   /** Offset ranges that `count` covered, and gaps by what became of them. */
   readonly lost: Loss[];
@@ -103,7 +103,7 @@ export function watch(world: World): Watch {
       history = {
         decisions: [{ kind: 'join', watermark }],
         checkpoint: to,
-        seenAt: [issuedAt],
+        seen: [{ at: issuedAt, appliedAt: time.time() }],
         firstCountedAt: undefined,
         lost: [],
       };
@@ -177,7 +177,7 @@ export function watch(world: World): Watch {
     if (history.decisions.some((decision) => decision.kind === 'raise')) mark('counted after a raise');
     history.decisions.push({ kind: 'count', records: records.map((entry) => guarded(invocation, entry)), delayMs });
     const isSeen = to.clock > (from?.clock ?? NEVER) || to.counters.counted > (from?.counters.counted ?? 0);
-    if (isSeen) history.seenAt.push(issuedAt);
+    if (isSeen) history.seen.push({ at: issuedAt, appliedAt: time.time() });
     if (to.clock - (from?.clock ?? NEVER) > 5 * maxSizeMs && from && from.clock > NEVER) mark('time jump');
   }
 

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { afterAll, afterEach, beforeAll } from 'vitest';
 import { count } from '../../lib/count.ts';
 import { finalize } from '../../lib/finalize.ts';
 import type { Pipeline } from '../../lib/index.ts';
@@ -111,7 +111,7 @@ export class TopicHost {
     await until(async () => {
       const checkpoints = await this.checkpoints();
       const sum = checkpoints.reduce((total, { counters }) => total + counters.records, 0);
-      expect(sum, this.lines.slice(-3).join('\n')).toBe(records);
+      if (sum !== records) throw new Error(`${sum} of ${records} records; ${this.lines.slice(-3).join('\n')}`);
     });
   }
 
@@ -131,8 +131,8 @@ export class TopicHost {
         const id = `${name} ${new Date(found.window.start).toISOString()}`;
         const rows = found.rows.map(({ row: { username, n, total } }): ExpectedRow => [
           typeof username === 'string' ? username : null,
-          `${String(n)}`,
-          `${String(total)}`,
+          String(n),
+          String(total),
         ]);
         windows.set(id, rows);
         if (found.incomplete !== undefined) incomplete.set(id, found.incomplete);

@@ -74,6 +74,7 @@ test('another record at the last processed offset stops it, though none is newer
   await recreate('restored', anew);
   await host.poll();
   await expectStopped(host, 'recreated topic: offset 119, the last one processed, now holds another record');
+  expect(host.lines.join('\n')).toContain('now holds another record');
   // The two deliveries before that one could not be told from redelivered ones.
   await expectReset(host, anew.slice(100));
 });
