@@ -77,10 +77,10 @@ export function running({ trigger, top = LIVE_ROWS }: { trigger: Duration; top?:
 function windowKind(kind: WindowKind['kind'], size: Duration, every: Duration, options: Emit): WindowKind {
   const problems: string[] = [];
   const duration = (what: string, text: string): number => {
-    const ms = parseDuration(text);
-    if (ms === undefined || ms < 1)
-      problems.push(`${kind}: ${what} is '${text}'; expected a duration such as '30 seconds'`);
-    return ms ?? 1;
+    const ms = parseDuration(text) ?? 0;
+    if (ms > 0) return ms;
+    problems.push(`${kind}: ${what} is '${text}'; expected a duration such as '30 seconds'`);
+    return Number.NaN; // fails every comparison below: one mistake, one sentence
   };
   const sizeMs = duration('size', size);
   const everyMs = duration('every', every);
