@@ -9,7 +9,8 @@ import { foreignLog } from './source/identity.ts';
 import { putsOf, type OpenSegments } from './store/draft.ts';
 import { readAll } from './store/drain.ts';
 import * as progress from './store/progress.ts';
-import type { Checkpoint, Registry } from './store/progress.ts';
+import type { Checkpoint } from './store/progress.ts';
+import { checkFingerprint, joinRegistry, readRegistry, registryKey, type Registry } from './store/registry.ts';
 import { ALL, OPEN_SEGMENT, segmentSort } from './store/segment.ts';
 import type { Key } from './store/store.ts';
 import { isTriggerDue } from './time/trigger.ts';
@@ -133,7 +134,7 @@ async function commit(
   const { partition } = batch;
   const shape = describe(pipeline).shape;
   const read = await readState(pipeline, partition, decoded, runtime, retry);
-  if (read.registry) progress.checkFingerprint(pipeline, read.registry, shape);
+  if (read.registry) checkFingerprint(pipeline, read.registry, shape);
   if ((read.checkpoint ?? read.registry)?.state === 'retired') {
     runtime.log.warn('batch dropped: its revision is retired', {
       pipeline: pipeline.id,
@@ -171,7 +172,7 @@ async function commit(
     const outcome = await runtime.store.transact([
       progress.putCheckpoint(pipeline, next, stored),
       ...putsOf(pipeline, batch, chunk.draft, open, next.version, expiresAtSeconds),
-      ...(stored ? [] : [progress.joinRegistry(pipeline, partition, read.registry, shape)]),
+      ...(stored ? [] : [joinRegistry(pipeline, partition, read.registry, shape)]),
     ]);
     if (outcome === 'refused') return undefined;
     report(pipeline, batch, checkpoint, next, runtime);
@@ -218,8 +219,8 @@ async function readState(
   const checkpoint = item && progress.readCheckpoint(item);
   let registry: Registry | undefined;
   if (checkpoint?.fingerprint !== pipeline.fingerprint) {
-    const [stored] = await readAll(runtime.store, [progress.registryKey(pipeline)], retry);
-    registry = stored && progress.readRegistry(stored);
+    const [stored] = await readAll(runtime.store, [registryKey(pipeline)], retry);
+    registry = stored && readRegistry(stored);
   }
   return {
     checkpoint,

@@ -1,11 +1,12 @@
 import type { Pipeline } from './pipeline.ts';
+import { currentRegistry } from './reader.ts';
 import { inParallel, retrying, type Retry } from './runtime/retry.ts';
 import type { Runtime } from './runtime/runtime.ts';
 import { REPORTED_ROWS } from './sink/report.ts';
 import { pagesOf, readAll, writeAll } from './store/drain.ts';
 import { AFTER_SEGMENTS, FIRST_SEGMENT, afterSlice, mergeWindow, rank, totalsOf, type Ranked } from './store/merge.ts';
 import * as progress from './store/progress.ts';
-import type { Registry } from './store/progress.ts';
+import { incompleteReason, registryKey, type Registry } from './store/registry.ts';
 import { ROWS_PER_BLOCK, cursorKey, directoryItem, putRow, rowOf } from './store/results.ts';
 import { parseSegmentSort, type Partials } from './store/segment.ts';
 import { textOf, type Delete } from './store/store.ts';
@@ -103,7 +104,7 @@ async function emitEnd(
     if (runtime.clock.monotonic() >= retry.deadline) return undefined;
     const partials = await mergeWindow(pipeline, registry.partitions, window, runtime.store, retry);
     // Only after the last page: whoever emitted this end meanwhile may have deleted segments while they were read.
-    const current = await readRegistry(pipeline, runtime, retry);
+    const current = await currentRegistry({ store: runtime.store, retry }, pipeline);
     if (current.emitted >= end) return current.emitted;
     if (partials.size === 0) continue;
     if (!(await emitWindow(pipeline, current, window, partials, runtime, retry))) return undefined;
@@ -112,17 +113,12 @@ async function emitEnd(
   return end;
 }
 
-async function readRegistry(pipeline: Pipeline, runtime: Runtime, retry: Retry): Promise<Registry> {
-  const [item] = await readAll(runtime.store, [progress.registryKey(pipeline)], retry);
-  return progress.readRegistry(item ?? {});
-}
-
 /** IF emitted is below it: two finalizers race here, and the slower one must not take it back. */
 async function advanceEmitted(pipeline: Pipeline, emitted: number, runtime: Runtime, retry: Retry): Promise<void> {
   await retrying('emitted', retry, () =>
     runtime.store.write({
       kind: 'update',
-      key: progress.registryKey(pipeline),
+      key: registryKey(pipeline),
       set: { emitted },
       when: [{ attribute: 'emitted', below: emitted }],
     }),
@@ -147,7 +143,7 @@ async function emitWindow(
   if (!(await writeRows(pipeline, window, ranked, expiresAtSeconds, runtime, retry))) return false;
 
   const totals = rowOf(pipeline, undefined, totalsOf(pipeline, partials));
-  const incomplete = progress.incompleteReason(registry, window);
+  const incomplete = incompleteReason(registry, window);
   const directory = directoryItem(pipeline, window, {
     rows: ranked.length,
     keys: all.length,
@@ -161,7 +157,7 @@ async function emitWindow(
     store.write({ kind: 'put', table: 'results', item: directory, when: [{ item: 'absent' }] }),
   );
   // Refused: another finalize, or this one before a crash, put it. Whoever advances `emitted` has reported before.
-  if (outcome === 'refused' && (await readRegistry(pipeline, runtime, retry)).emitted >= window.end) return true;
+  if (outcome === 'refused' && (await currentRegistry({ store, retry }, pipeline)).emitted >= window.end) return true;
   runtime.report({
     pipeline: pipeline.name,
     window: window.name,

@@ -4,7 +4,15 @@ import type { Runtime } from './runtime/runtime.ts';
 import type { PartitionOffsets } from './source/broker.ts';
 import { classify, isIdle } from './source/idle.ts';
 import * as progress from './store/progress.ts';
-import type { Checkpoint, Incomplete, Registry } from './store/progress.ts';
+import type { Checkpoint } from './store/progress.ts';
+import {
+  joinRegistry,
+  newRegistry,
+  registryChange,
+  registryKey,
+  type Incomplete,
+  type Registry,
+} from './store/registry.ts';
 import { MAX_TRANSACTION_ACTIONS, type Write } from './store/store.ts';
 
 /** How often an unchanged listing is stored again. */
@@ -51,11 +59,11 @@ export async function join(
     const checkpoint = isAtEnd ? { ...joining, next: end } : joining;
     const outcome = await runtime.store.transact([
       progress.putCheckpoint(pipeline, checkpoint, undefined),
-      progress.joinRegistry(pipeline, partition, current, shape),
+      joinRegistry(pipeline, partition, current, shape),
     ]);
     if (outcome === 'refused') return;
     runtime.log.info('partition joined', { pipeline: pipeline.id, partition });
-    const before = current ?? progress.newRegistry(pipeline, shape);
+    const before = current ?? newRegistry(pipeline, shape);
     current = { ...before, partitions: [...before.partitions, partition], version: before.version + 1 };
   }
 }
@@ -71,7 +79,7 @@ export async function storeListing(
   if (registry.listed?.count === count && now - registry.listed.at < LISTING_STORED_MS) return;
   await runtime.store.write({
     kind: 'update',
-    key: progress.registryKey(pipeline),
+    key: registryKey(pipeline),
     set: { listed: { count, at: now } },
   });
 }
@@ -132,7 +140,7 @@ export async function markExpired(
     runtime.metrics(pipeline.name, { lostGaps: 1 });
   }
   const incomplete = [...registry.incomplete, ...news];
-  await runtime.store.write(progress.registryChange(pipeline, registry, { incomplete }, describe(pipeline).shape));
+  await runtime.store.write(registryChange(pipeline, registry, { incomplete }, describe(pipeline).shape));
   return true;
 }
 
@@ -155,13 +163,16 @@ export async function classifyGaps(
     if (!offsets || !runtime.broker || checkpoint.gaps.every((gap) => gap.kind !== 'unclassified')) continue;
     if (writes.length === MAX_TRANSACTION_ACTIONS - 1) break; // the others when the caller starts over
     const gaps = [];
+    let { maxTimestamp } = checkpoint;
     for (const gap of checkpoint.gaps) {
       const kind =
         gap.kind === 'unclassified'
           ? await classify(pipeline, checkpoint.partition, gap, offsets, runtime.broker)
           : gap.kind;
-      // Records that no longer exist cannot be delivered later, so only gaps that still hold some are remembered.
+      // Records that no longer exist cannot be delivered later, so only gaps that still hold some are remembered. But a
+      // delivery may be under way that was fetched while they did: it must not look like a recreated topic.
       if (kind !== 'empty' && kind !== 'expired') gaps.push({ ...gap, kind });
+      if (kind === 'expired') maxTimestamp = Math.max(maxTimestamp, runtime.clock.now() + pipeline.maxFutureMs);
       if (kind === gap.kind || kind === 'empty') continue;
       const reason = `partition ${checkpoint.partition}, offsets ${gap.from} to ${gap.to - 1}: ${kind}`;
       if (incomplete.some((known) => known.reason === reason)) continue; // seen before the next delivery told
@@ -172,14 +183,14 @@ export async function classifyGaps(
     writes.push(
       progress.putCheckpoint(
         pipeline,
-        { ...checkpoint, gaps, version: progress.nextVersion(checkpoint.version) },
+        { ...checkpoint, gaps, maxTimestamp, version: progress.nextVersion(checkpoint.version) },
         checkpoint,
       ),
     );
   }
   const { maxSizeMs } = pipeline.geometry;
   const current = incomplete.filter((entry) => entry.upTo + maxSizeMs > registry.emitted);
-  const marked = progress.registryChange(pipeline, registry, { incomplete: current }, describe(pipeline).shape);
+  const marked = registryChange(pipeline, registry, { incomplete: current }, describe(pipeline).shape);
   await runtime.store.transact([...writes, marked]);
 }
 

@@ -12,6 +12,7 @@ import {
 import { refreshLive } from './live.ts';
 import { flushOutbox } from './outbox.ts';
 import { describe, type Pipeline } from './pipeline.ts';
+import { checkpointsOf } from './reader.ts';
 import { closeRetired } from './retired.ts';
 import { refreshRunning } from './running.ts';
 import { TidemarkError, isError } from './runtime/error.ts';
@@ -20,7 +21,8 @@ import { deadlineOf, type Context, type Runtime } from './runtime/runtime.ts';
 import { storeDeclaration } from './store/declaration.ts';
 import { readAll } from './store/drain.ts';
 import * as progress from './store/progress.ts';
-import type { Checkpoint, Registry } from './store/progress.ts';
+import type { Checkpoint } from './store/progress.ts';
+import { checkFingerprint, readRegistry, registryChange, registryKey, type Registry } from './store/registry.ts';
 import { reportStuck } from './stuck.ts';
 import { formatInstant } from './time/instant.ts';
 import { lastEndHolding } from './window/geometry.ts';
@@ -102,10 +104,10 @@ async function close(
   const { store, clock, log } = runtime;
   const shape = describe(pipeline).shape;
   // The registry first: a partition that joins after this read changes its version, so closing fails and starts over.
-  const [item] = await readAll(store, [progress.registryKey(pipeline)], retry);
-  const registry = item && progress.readRegistry(item);
-  if (registry) progress.checkFingerprint(pipeline, registry, shape);
-  const checkpoints = await readCheckpoints(pipeline, registry, runtime, retry);
+  const [item] = await readAll(store, [registryKey(pipeline)], retry);
+  const registry = item && readRegistry(item);
+  if (registry) checkFingerprint(pipeline, registry, shape);
+  const checkpoints = registry ? await checkpointsOf({ store, retry }, pipeline, registry) : [];
   if (registry?.state === 'retired') return await closeRetired(pipeline, registry, checkpoints, runtime);
   const now = clock.now();
 
@@ -163,23 +165,10 @@ async function close(
     });
   }
   const incompleteUntil = Math.max(registry.incompleteUntil, startedAt(pipeline, checkpoints, listing, runtime));
-  const outcome = await store.write(
-    progress.registryChange(pipeline, registry, { closed: target, incompleteUntil }, shape),
-  );
+  const outcome = await store.write(registryChange(pipeline, registry, { closed: target, incompleteUntil }, shape));
   if (outcome === 'refused') return undefined;
   runtime.metrics(pipeline.name, { watermarkLagMs: now - target });
   return { ...registry, closed: target, incompleteUntil, version: registry.version + 1 };
-}
-
-async function readCheckpoints(
-  pipeline: Pipeline,
-  registry: Registry | undefined,
-  runtime: Runtime,
-  retry: Retry,
-): Promise<Checkpoint[]> {
-  const keys = (registry?.partitions ?? []).map((partition) => progress.checkpointKey(pipeline, partition));
-  const items = await readAll(runtime.store, keys, retry);
-  return items.map(progress.readCheckpoint).sort((a, b) => a.partition - b.partition);
 }
 
 /**

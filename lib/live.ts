@@ -5,7 +5,7 @@ import { REPORTED_ROWS, type WindowReport } from './sink/report.ts';
 import { pagesOf, readAll } from './store/drain.ts';
 import { AFTER_SEGMENTS, rank, totalsOf } from './store/merge.ts';
 import * as progress from './store/progress.ts';
-import type { Registry } from './store/progress.ts';
+import type { Registry } from './store/registry.ts';
 import { TRIGGER, liveId, rowOf, type Row } from './store/results.ts';
 import { decodePartials, parseSegmentSort, partialsOf, type Partials } from './store/segment.ts';
 import { fitting } from './store/snapshot.ts';

@@ -5,7 +5,15 @@ import { retrying, type Retry } from './runtime/retry.ts';
 import type { Runtime } from './runtime/runtime.ts';
 import { readAll } from './store/drain.ts';
 import * as progress from './store/progress.ts';
-import type { Checkpoint, Gap, Incomplete, Registry } from './store/progress.ts';
+import type { Checkpoint, Gap } from './store/progress.ts';
+import {
+  checkFingerprint,
+  readRegistry,
+  registryChange,
+  registryKey,
+  type Incomplete,
+  type Registry,
+} from './store/registry.ts';
 
 /** Where one partition stands, with what it shares. */
 export interface Position {
@@ -24,11 +32,11 @@ export async function positionOf(
   { store }: Runtime,
   retry: Retry,
 ): Promise<Position> {
-  const keys = [progress.registryKey(pipeline), progress.checkpointKey(pipeline, partition)];
+  const keys = [registryKey(pipeline), progress.checkpointKey(pipeline, partition)];
   const items = await readAll(store, keys, retry);
   const [stored, found] = ['registry', 'checkpoint'].map((sort) => items.find((item) => item['sk'] === sort));
-  const registry = stored && progress.readRegistry(stored);
-  if (registry) progress.checkFingerprint(pipeline, registry, describe(pipeline).shape);
+  const registry = stored && readRegistry(stored);
+  if (registry) checkFingerprint(pipeline, registry, describe(pipeline).shape);
   if (!registry || !found) {
     const joined = registry?.partitions.join(', ') || 'none';
     throw refused(`${pipeline.id} has no partition ${partition} yet; joined: ${joined}`);
@@ -180,6 +188,6 @@ async function decide(
   const kept = registry.incomplete.filter(({ upTo }) => upTo + pipeline.geometry.maxSizeMs > registry.emitted);
   return await runtime.store.transact([
     progress.putCheckpoint(pipeline, decided, checkpoint),
-    progress.registryChange(pipeline, registry, { incomplete: [...kept, ...marks] }, describe(pipeline).shape),
+    registryChange(pipeline, registry, { incomplete: [...kept, ...marks] }, describe(pipeline).shape),
   ]);
 }

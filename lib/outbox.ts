@@ -19,7 +19,7 @@ import {
   type Head,
 } from './store/outbox.ts';
 import * as progress from './store/progress.ts';
-import type { Registry } from './store/progress.ts';
+import type { Registry } from './store/registry.ts';
 import { textOf, type Delete, type Item } from './store/store.ts';
 
 /** What one partition's flush works with. */

@@ -185,9 +185,7 @@ export function describe(pipeline: Pipeline): Description {
         'side output rolls at bytes': sideOutput.rollBytes,
         'side output rolls at age, ms': sideOutput.rollAgeMs,
       }),
-      ...Object.fromEntries(
-        triggersOf(pipeline).map(([name, triggerMs]) => [`trigger of ${name}, ms`, triggerMs]),
-      ),
+      ...Object.fromEntries(triggersOf(pipeline).map(([name, triggerMs]) => [`trigger of ${name}, ms`, triggerMs])),
     },
   };
 }
@@ -208,7 +206,9 @@ const inEventTime = (windows: Windows): Record<string, WindowKind> =>
   );
 
 function runningOf(windows: Windows): Running | undefined {
-  const [found] = Object.entries(windows).flatMap(([name, kind]) => (kind.kind === 'running' ? [{ ...kind, name }] : []));
+  const [found] = Object.entries(windows).flatMap(([name, kind]) =>
+    kind.kind === 'running' ? [{ ...kind, name }] : [],
+  );
   return found;
 }
 
@@ -290,7 +290,10 @@ function problemsOf(declared: Loose): string[] {
   );
   if (isRunning) {
     for (const what of ['watermark', 'idleAfter'] as const) {
-      expect(declared[what] === undefined, `${what} is '${declared[what]}'; a running window waits for nothing: leave it out`);
+      expect(
+        declared[what] === undefined,
+        `${what} is '${declared[what]}'; a running window waits for nothing: leave it out`,
+      );
     }
   }
   for (const [what, text, leastMs] of [

@@ -2,7 +2,7 @@ import { describe, differences, type Pipeline } from './pipeline.ts';
 import type { Reader } from './reader.ts';
 import { storedPipelines } from './store/declaration.ts';
 import { readAll } from './store/drain.ts';
-import { readRegistry, registryKey, type Registry } from './store/progress.ts';
+import { readRegistry, registryKey, type Registry } from './store/registry.ts';
 
 /** What the present code would mean for what is stored of one declaration. */
 export interface Plan {

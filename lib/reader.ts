@@ -1,16 +1,9 @@
 import { describe, type Pipeline } from './pipeline.ts';
+import { assert } from './runtime/error.ts';
 import type { Retry } from './runtime/retry.ts';
 import { readAll } from './store/drain.ts';
-import {
-  NEVER,
-  checkFingerprint,
-  checkpointKey,
-  readCheckpoint,
-  readRegistry,
-  registryKey,
-  type Checkpoint,
-  type Registry,
-} from './store/progress.ts';
+import { NEVER, checkpointKey, readCheckpoint, type Checkpoint } from './store/progress.ts';
+import { checkFingerprint, readRegistry, registryKey, type Registry } from './store/registry.ts';
 import type { Store } from './store/store.ts';
 
 /** What reading needs of the world. The clock of `retry` says what has expired. */
@@ -29,6 +22,13 @@ export async function registryOf({ store, retry }: Reader, pipeline: Pipeline): 
   const [item] = await readAll(store, [registryKey(pipeline)], retry);
   const registry = item && readRegistry(item);
   if (registry) checkFingerprint(pipeline, registry, describe(pipeline).shape);
+  return registry;
+}
+
+/** The registry as it is now, of a pipeline that has one: none is ever deleted. */
+export async function currentRegistry(reader: Reader, pipeline: Pipeline): Promise<Registry> {
+  const registry = await registryOf(reader, pipeline);
+  assert(registry !== undefined, 'a registry stays', { pipeline: pipeline.id });
   return registry;
 }
 

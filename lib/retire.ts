@@ -1,6 +1,6 @@
 import { finalizePipeline } from './finalize.ts';
 import type { Pipeline } from './pipeline.ts';
-import { checkpointsOf } from './reader.ts';
+import { checkpointsOf, currentRegistry } from './reader.ts';
 import { changeRegistry } from './retired.ts';
 import { TidemarkError } from './runtime/error.ts';
 import { retrying, type Retry } from './runtime/retry.ts';
@@ -8,7 +8,7 @@ import type { Runtime } from './runtime/runtime.ts';
 import { declarationKey, restoredPipeline } from './store/declaration.ts';
 import { readAll } from './store/drain.ts';
 import * as progress from './store/progress.ts';
-import type { Registry } from './store/progress.ts';
+import { readRegistry, registryKey, type Registry } from './store/registry.ts';
 import { textOf } from './store/store.ts';
 
 /** A revision as it is stored; its code need not exist any more. */
@@ -25,8 +25,8 @@ export interface StoredRevision {
 export async function storedRevision(id: string, { store }: Runtime, retry: Retry): Promise<StoredRevision> {
   const [declared] = await readAll(store, [declarationKey(id)], retry);
   const pipeline = declared && restoredPipeline(textOf(declared, 'declaration'));
-  const [stored] = pipeline ? await readAll(store, [progress.registryKey(pipeline)], retry) : [];
-  if (pipeline && stored) return { pipeline, registry: progress.readRegistry(stored) };
+  const [stored] = pipeline ? await readAll(store, [registryKey(pipeline)], retry) : [];
+  if (pipeline && stored) return { pipeline, registry: readRegistry(stored) };
   throw new TidemarkError(
     'BAD_ARGUMENTS',
     `${id}: no such revision has been finalized; npx tidemark plan lists those that have`,
@@ -47,8 +47,8 @@ export async function objectionsTo(
 ): Promise<string[]> {
   if (!declared) return [`the code declares no pipeline ${pipeline.name}: nothing goes on counting`];
   if (declared.id === pipeline.id) return [`${pipeline.id} is what the code declares: its batches would be dropped`];
-  const [stored] = await readAll(store, [progress.registryKey(declared)], retry);
-  const successor = stored && progress.readRegistry(stored);
+  const [stored] = await readAll(store, [registryKey(declared)], retry);
+  const successor = stored && readRegistry(stored);
   if (!successor || successor.partitions.length === 0) return [`${declared.id} has not counted anything yet`];
   if (successor.state === 'retired') return [`${declared.id} is retired itself`];
   const missing = registry.partitions.filter((partition) => !successor.partitions.includes(partition));
@@ -62,7 +62,7 @@ export async function objectionsTo(
  */
 export async function retire(pipeline: Pipeline, runtime: Runtime, retry: Retry): Promise<void> {
   await retrying(`retire ${pipeline.id}`, retry, async () => {
-    const registry = await registryOf(pipeline, runtime, retry);
+    const registry = await currentRegistry({ store: runtime.store, retry }, pipeline);
     if (registry.state === 'retired') return true;
     // Nobody joins and nothing closes by a registry read before this.
     const outcome = await runtime.store.write(changeRegistry(pipeline, registry, { state: 'retired' }));
@@ -72,7 +72,7 @@ export async function retire(pipeline: Pipeline, runtime: Runtime, retry: Retry)
   await retrying('finished', retry, () =>
     runtime.store.write({
       kind: 'update',
-      key: progress.registryKey(pipeline),
+      key: registryKey(pipeline),
       set: { finishedAt: runtime.clock.now() },
       when: [{ attribute: 'state', equals: 'retired' }],
     }),
@@ -96,7 +96,7 @@ export async function activate(pipeline: Pipeline, runtime: Runtime, retry: Retr
   const { store, clock } = runtime;
   // The registry first: a finalize that met the checkpoints active under a retired registry would retire them again.
   await retrying(`activate ${pipeline.id}`, retry, async () => {
-    const registry = await registryOf(pipeline, runtime, retry);
+    const registry = await currentRegistry({ store: runtime.store, retry }, pipeline);
     if (registry.state === 'retired') {
       const change = { ...changeRegistry(pipeline, registry, { state: 'active' }), remove: ['finishedAt'] };
       if ((await store.write(change)) === 'refused') return undefined;
@@ -111,9 +111,4 @@ export async function activate(pipeline: Pipeline, runtime: Runtime, retry: Retr
     }
     return true;
   });
-}
-
-async function registryOf(pipeline: Pipeline, { store }: Runtime, retry: Retry): Promise<Registry> {
-  const [stored] = await readAll(store, [progress.registryKey(pipeline)], retry);
-  return progress.readRegistry(stored ?? {});
 }

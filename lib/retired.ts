@@ -1,15 +1,16 @@
 import type { Pipeline } from './pipeline.ts';
 import type { Runtime } from './runtime/runtime.ts';
 import * as progress from './store/progress.ts';
-import type { Checkpoint, Incomplete, Registry } from './store/progress.ts';
+import type { Checkpoint } from './store/progress.ts';
+import { registryAttributes, registryKey, type Incomplete, type Registry } from './store/registry.ts';
 import type { Update } from './store/store.ts';
 import { lastEndHolding } from './window/geometry.ts';
 
 /** A change of a registry whatever its state, IF nobody has made another since it was read. */
 export const changeRegistry = (pipeline: Pipeline, read: Registry, changes: Partial<Registry>): Update => ({
   kind: 'update',
-  key: progress.registryKey(pipeline),
-  set: progress.registryAttributes({ ...changes, version: read.version + 1 }),
+  key: registryKey(pipeline),
+  set: registryAttributes({ ...changes, version: read.version + 1 }),
   when: progress.versionIs(read.version),
 });
 

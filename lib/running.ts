@@ -5,7 +5,7 @@ import type { Runtime } from './runtime/runtime.ts';
 import { REPORTED_ROWS } from './sink/report.ts';
 import { readAll } from './store/drain.ts';
 import * as progress from './store/progress.ts';
-import type { Registry } from './store/progress.ts';
+import { incompleteReason, type Registry } from './store/registry.ts';
 import { rowOf } from './store/results.ts';
 import { foldDeltas, isSameHeads, readHeads, type Folded, type Head } from './store/running.ts';
 import { mergeInto, type Partials } from './store/segment.ts';
@@ -14,6 +14,7 @@ import {
   emptySnapshot,
   fitting,
   overAllTime,
+  partitionsIn,
   putSnapshot,
   readSnapshot,
   snapshotKey,
@@ -92,6 +93,8 @@ async function step(
   // unless somebody deleted the one before.
   const [stored] = await readAll(store, [snapshotKey(pipeline, running)], retry);
   const before = stored ? readSnapshot(stored, pipeline) : emptySnapshot(pipeline);
+  // Partitions have joined since the registry was read: whoever has shown them has shown more than this one would.
+  if (partitionsIn(before).some((partition) => !partitions.includes(partition))) return NOTHING;
   const isKnown = [...heads].every(([partition, { upTo }]) => upTo <= commitsIn(before, partition));
   const commits = await readCommits(pipeline, partitions, runtime, retry);
   if (isKnown && partitions.every((partition) => commits.get(partition) === commitsIn(before, partition)))
@@ -109,7 +112,7 @@ async function step(
 
   const { keys, totals } = result;
   const rows = fitting(result.best.map(({ row }) => row()));
-  const incomplete = progress.incompleteReason(registry, overAllTime(running.name));
+  const incomplete = incompleteReason(registry, overAllTime(running.name));
   const versions = versionsOf([...folded].map(([partition, { to }]) => [partition, to]));
   const snapshot: Snapshot = { rows, keys, totals, versions, refreshedAt: clock.now() };
   // Refused: another finalize saw more, or the same, and has shown it.

@@ -1,14 +1,7 @@
 import type { Pipeline } from './pipeline.ts';
 import { checkpointsOf, registryOf, watermarkOf, type Reader } from './reader.ts';
-import {
-  NEVER,
-  NO_COUNTERS,
-  addCounters,
-  type Checkpoint,
-  type Counters,
-  type Gap,
-  type Registry,
-} from './store/progress.ts';
+import { NEVER, NO_COUNTERS, addCounters, type Checkpoint, type Counters, type Gap } from './store/progress.ts';
+import type { Registry } from './store/registry.ts';
 import { windowsAfter } from './store/slices.ts';
 import { nextEndAfter, type Window } from './window/geometry.ts';
 

@@ -3,7 +3,8 @@ import type { Pipeline } from './pipeline.ts';
 import { isError } from './runtime/error.ts';
 import type { Runtime } from './runtime/runtime.ts';
 import { undeliveredFrom } from './source/idle.ts';
-import { registryKey, type Checkpoint, type Registry, type Stuck } from './store/progress.ts';
+import type { Checkpoint } from './store/progress.ts';
+import { registryKey, type Registry, type Stuck } from './store/registry.ts';
 import { formatInstant } from './time/instant.ts';
 
 /**

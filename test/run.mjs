@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 if (Number(process.versions.node.split('.')[0]) < 24) {
-  console.error(`Tests need Node 24 or newer, found ${process.version}. On Linux 'npm install' brings it; then run 'npm test'.`);
+  console.error(
+    `Tests need Node 24 or newer, found ${process.version}. On Linux 'npm install' brings it; then run 'npm test'.`,
+  );
   process.exit(1);
 }
 
@@ -15,7 +17,15 @@ const folder = mkdtempSync(path.join(tmpdir(), 'tidemark-test-'));
 const report = path.join(folder, 'report.json');
 const { status } = spawnSync(
   process.execPath,
-  ['node_modules/vitest/vitest.mjs', 'run', ...projects, '--reporter=default', '--reporter=json', `--outputFile=${report}`, ...process.argv.slice(2)],
+  [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    ...projects,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile=${report}`,
+    ...process.argv.slice(2),
+  ],
   { stdio: 'inherit' },
 );
 let counts;

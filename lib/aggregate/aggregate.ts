@@ -5,7 +5,6 @@ import {
   compareDecimals,
   divide,
   fromScaled,
-  roundScaled,
   toScaled,
   type Rounding,
 } from './decimal.ts';
@@ -194,8 +193,7 @@ function averaging(measure: Measure): Accumulator<AverageState> {
 
 /** A field's value as a scaled integer; null for no value, undefined for one that is not representable. */
 function unitsOf({ scale, round }: Measure): (value: unknown) => bigint | null | undefined {
-  const exact = (value: number | string | bigint): bigint | undefined =>
-    round === undefined ? toScaled(value, scale) : roundScaled(value, scale, round);
+  const exact = (value: number | string | bigint): bigint | undefined => toScaled(value, scale, round);
   return (value) => {
     if (typeof value === 'number' || typeof value === 'bigint') return exact(value);
     if (value instanceof Decimal) return exact(value.text);

@@ -56,18 +56,17 @@ export class Decimal {
  *
  * @param value a number, a bigint, or decimal text such as '-1.5e3' of at most 200 characters.
  * @param scale digits after the point, 0 to {@link MAX_SCALE}.
- * @returns undefined for what is no finite number, has more fraction digits than the scale, or over 28 digits there.
+ * @param rule how digits beyond the scale are rounded; without it, a value that has any is refused.
+ * @returns undefined for what is refused, is no finite number, or has over 28 digits at its scale.
  */
-export const toScaled = (value: number | string | bigint, scale: number): bigint | undefined => scaled(value, scale);
-
-/** Like {@link toScaled}, but digits beyond the scale are rounded by a declared rule instead of refused. */
-export const roundScaled = (value: number | string | bigint, scale: number, rule: Rounding): bigint | undefined =>
-  scaled(value, scale, rule);
+export function toScaled(value: number | string | bigint, scale: number, rule?: Rounding): bigint | undefined {
+  return (typeof value === 'number' ? scaledDouble(value, scale) : undefined) ?? scaledText(`${value}`, scale, rule);
+}
 
 /** The decimal that a scaled integer stands for: 30n at scale 2 is 0.3. */
 export function fromScaled(scaled: bigint, scale: number): Decimal {
   const sign = scaled < 0n ? '-' : '';
-  const digits = `${scaled < 0n ? -scaled : scaled}`.padStart(scale + 1, '0');
+  const digits = `${scaled}`.slice(sign.length).padStart(scale + 1, '0');
   if (scale === 0) return new Decimal(sign + digits);
   return new Decimal(`${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`);
 }
@@ -80,7 +79,7 @@ export function fromScaled(scaled: bigint, scale: number): Decimal {
  * @param resultScale digits after the point of the answer; at least `scale`.
  */
 export const divide = (sum: bigint, count: number, scale: number, resultScale: number): Decimal =>
-  fromScaled(quotient(sum * 10n ** BigInt(resultScale - scale), BigInt(count), 'half-even'), resultScale);
+  fromScaled(quotient(sum * 10n ** BigInt(resultScale - scale), BigInt(count)), resultScale);
 
 /** Negative, 0 or positive as `a` is less than, equal to or greater than `b`; exact. */
 export function compareDecimals(a: Decimal, b: Decimal): number {
@@ -94,10 +93,6 @@ export function compareDecimals(a: Decimal, b: Decimal): number {
 const fractionDigits = ({ text }: Decimal): number => text.split('.')[1]?.length ?? 0;
 const unitsAt = (decimal: Decimal, scale: number): bigint =>
   BigInt(decimal.text.replace('.', '')) * 10n ** BigInt(scale - fractionDigits(decimal));
-
-function scaled(value: number | string | bigint, scale: number, rule?: Rounding): bigint | undefined {
-  return (typeof value === 'number' ? scaledDouble(value, scale) : undefined) ?? scaledText(`${value}`, scale, rule);
-}
 
 /**
  * The way without text, for nearly every number met in practice.
@@ -113,7 +108,7 @@ function scaledDouble(value: number, scale: number): bigint | undefined {
 
 function scaledText(text: string, scale: number, rule?: Rounding): bigint | undefined {
   if (text.length > MAX_TEXT) return undefined;
-  const [, sign, whole, fraction = '', exponent = '0'] = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(text) ?? [];
+  const [, sign, whole, fraction = '', exponent = 0] = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(text) ?? [];
   if (whole === undefined) return undefined;
   const trimmed = (whole + fraction).replace(/0+$/, '');
   const digits = trimmed.replace(/^0+/, '');
@@ -124,15 +119,13 @@ function scaledText(text: string, scale: number, rule?: Rounding): bigint | unde
   if (power < 0 && rule === undefined) return undefined;
   if (digits.length + power < 0) return 0n;
   const units =
-    power < 0
-      ? quotient(BigInt(digits), 10n ** BigInt(-power), rule ?? 'half-even')
-      : BigInt(digits) * 10n ** BigInt(power);
+    power < 0 ? quotient(BigInt(digits), 10n ** BigInt(-power), rule) : BigInt(digits) * 10n ** BigInt(power);
   if (units >= LIMIT) return undefined; // 28 nines rounded up
   return sign === '-' ? -units : units;
 }
 
-/** Division of integers, to the nearest one. */
-function quotient(dividend: bigint, divisor: bigint, rule: Rounding): bigint {
+/** Division of integers, to the nearest one; ties to the even one unless the rule says otherwise. */
+function quotient(dividend: bigint, divisor: bigint, rule?: Rounding): bigint {
   const whole = dividend / divisor;
   const rest = dividend % divisor;
   const twice = 2n * (rest < 0n ? -rest : rest);

@@ -1,11 +1,14 @@
-import type { Pipeline, Shape } from '../pipeline.ts';
-import { TidemarkError } from '../runtime/error.ts';
-import { differences } from '../pipeline.ts';
-import type { Window } from '../window/geometry.ts';
-import type { Clause, Item, Key, Put, Write } from './store.ts';
+import type { Pipeline } from '../pipeline.ts';
+import type { Clause, Item, Key, Put } from './store.ts';
 
 /** An instant that has not happened: below every other. Stored as an absent attribute. */
 export const NEVER = Number.NEGATIVE_INFINITY;
+
+/** An instant as it is stored. */
+export const storedInstant = (at: number): number | undefined => (at === NEVER ? undefined : at);
+
+/** What reading gives back of instants that were stored so. */
+export type Stored<T, Instants extends keyof T> = Omit<T, Instants> & { readonly [K in Instants]?: number | null };
 
 /** What happened to records, in records unless said. `records` is always the sum of the next five. */
 export interface Counters {
@@ -82,51 +85,6 @@ export interface Checkpoint {
   readonly gaps: readonly Gap[];
 }
 
-/** Windows that may lack records, and why. */
-export interface Incomplete {
-  /** Windows with an end after this ... */
-  readonly after: number;
-  /** ... and a start at or before this. */
-  readonly upTo: number;
-  /** For people: `partition 0, offsets 10 to 19: expired`. */
-  readonly reason: string;
-}
-
-/** A partition with undelivered records that makes no progress. */
-export interface Stuck {
-  readonly partition: number;
-  /** Wall time since when. */
-  readonly since: number;
-}
-
-/** What all partitions of a pipeline share. */
-export interface Registry {
-  readonly version: number;
-  readonly fingerprint: string;
-  readonly shape: Shape;
-  readonly state: 'active' | 'retired';
-  /** Wall time when all that a retired revision held was closed and written; undefined while it is not. */
-  readonly finishedAt: number | undefined;
-  readonly partitions: readonly number[];
-  /** The broker's last answer: how many partitions the topic has, and when it said so. */
-  readonly listed: { readonly count: number; readonly at: number } | undefined;
-  /** Windows ending at or before this are final. */
-  readonly closed: number;
-  /** Windows ending at or before this have their results written. */
-  readonly emitted: number;
-  /** Windows that start before this began before counting did. */
-  readonly incompleteUntil: number;
-  readonly incomplete: readonly Incomplete[];
-  /** What `finalize` found last, for people and alarms; nothing is decided by it. */
-  readonly stuck: readonly Stuck[];
-}
-
-export const registryKey = (pipeline: Pipeline): Key => ({
-  table: 'progress',
-  partition: pipeline.id,
-  sort: 'registry',
-});
-
 export const checkpointKey = (pipeline: Pipeline, partition: number): Key => ({
   table: 'progress',
   partition: partitionOf(pipeline, partition),
@@ -177,42 +135,6 @@ export const newCheckpoint = (
   gaps: [],
 });
 
-export const newRegistry = (pipeline: Pipeline, shape: Shape): Registry => ({
-  version: 0,
-  fingerprint: pipeline.fingerprint,
-  shape,
-  state: 'active',
-  finishedAt: undefined,
-  partitions: [],
-  listed: undefined,
-  closed: NEVER,
-  emitted: NEVER,
-  incompleteUntil: NEVER,
-  incomplete: [],
-  stuck: [],
-});
-
-/** Why a window may lack records, for people; undefined when it does not. */
-export function incompleteReason(
-  { incomplete, incompleteUntil }: Registry,
-  { start, end }: Window,
-): string | undefined {
-  const reasons = incomplete.filter(({ after, upTo }) => end > after && start <= upTo).map(({ reason }) => reason);
-  if (start < incompleteUntil) reasons.unshift('the window began before counting did');
-  return reasons.join('; ') || undefined;
-}
-
-/** Refuses to mix state of two declarations under one revision. */
-export function checkFingerprint(pipeline: Pipeline, stored: Registry, shape: Shape): void {
-  if (stored.fingerprint === pipeline.fingerprint) return;
-  const changed = differences(stored.shape, shape);
-  throw new TidemarkError(
-    'FINGERPRINT_DIFFERS',
-    `pipeline ${pipeline.id}: the declaration changed but its revision did not; raise 'revision' to ${pipeline.revision + 1}. Changed: ${changed.join('; ')}`,
-    { pipeline: pipeline.id, changed },
-  );
-}
-
 /** Clause: nobody else has written the checkpoint, or the registry, since it was read. */
 export const versionIs = (read: string | number | undefined): readonly Clause[] =>
   read === undefined ? [{ item: 'absent' }] : [{ attribute: 'version', equals: read }];
@@ -225,13 +147,13 @@ export function putCheckpoint(pipeline: Pipeline, checkpoint: Checkpoint, read: 
     sk: key.sort,
     ...rest,
     partition,
-    clock: instant(clock),
-    watermark: instant(watermark),
+    clock: storedInstant(clock),
+    watermark: storedInstant(watermark),
     seen,
-    maxTimestamp: instant(maxTimestamp),
+    maxTimestamp: storedInstant(maxTimestamp),
     last: last && { ...last },
     counters: { ...counters },
-    gaps: gaps.map((gap) => ({ ...gap, watermark: instant(gap.watermark) ?? null })),
+    gaps: gaps.map((gap) => ({ ...gap, watermark: storedInstant(gap.watermark) ?? null })),
   };
   return { kind: 'put', table: 'progress', item, when: versionIs(read?.version) };
 }
@@ -258,75 +180,6 @@ export function readCheckpoint(item: Item): Checkpoint {
   };
 }
 
-type Stored<T, Instants extends keyof T> = Omit<T, Instants> & { readonly [K in Instants]?: number | null };
 type StoredCheckpoint = Stored<Omit<Checkpoint, 'gaps'>, 'clock' | 'watermark' | 'maxTimestamp' | 'committedAt'> & {
   readonly gaps: readonly Stored<Gap, 'watermark'>[];
 };
-type StoredRegistry = Stored<Omit<Registry, 'incomplete' | 'stuck'>, 'closed' | 'emitted' | 'incompleteUntil'> & {
-  readonly incomplete: readonly Stored<Incomplete, 'after'>[];
-  readonly stuck?: readonly Stuck[];
-};
-
-/** The whole registry as attributes, for the write that creates it and for updates of parts of it. */
-export function registryAttributes(registry: Partial<Registry>): Item {
-  const { closed, emitted, incompleteUntil, incomplete, stuck, shape, partitions, ...rest } = registry;
-  return {
-    ...rest,
-    partitions: partitions && [...partitions],
-    shape: shape && { ...shape },
-    closed: closed === undefined ? undefined : instant(closed),
-    emitted: emitted === undefined ? undefined : instant(emitted),
-    incompleteUntil: incompleteUntil === undefined ? undefined : instant(incompleteUntil),
-    incomplete: incomplete?.map((entry) => ({ ...entry, after: instant(entry.after) ?? null })),
-    stuck: stuck?.map((one) => ({ ...one })),
-  };
-}
-
-export function readRegistry(item: Item): Registry {
-  const stored = item as unknown as StoredRegistry; // written through registryAttributes alone
-  return {
-    version: stored.version,
-    fingerprint: stored.fingerprint,
-    shape: stored.shape,
-    state: stored.state,
-    finishedAt: stored.finishedAt,
-    partitions: [...stored.partitions].sort((a, b) => a - b),
-    listed: stored.listed,
-    closed: stored.closed ?? NEVER,
-    emitted: stored.emitted ?? NEVER,
-    incompleteUntil: stored.incompleteUntil ?? NEVER,
-    incomplete: stored.incomplete.map((entry) => ({ ...entry, after: entry.after ?? NEVER })),
-    stuck: stored.stuck ?? [],
-  };
-}
-
-const instant = (at: number): number | undefined => (at === NEVER ? undefined : at);
-
-/** A change of what closing depends on: a join, a close, a retirement. IF nobody has made another since it was read. */
-export function registryChange(
-  pipeline: Pipeline,
-  read: Registry | undefined,
-  changes: Partial<Registry>,
-  shape: Shape,
-): Write {
-  if (!read) {
-    const created = { ...newRegistry(pipeline, shape), ...changes, version: 1 };
-    const key = registryKey(pipeline);
-    return {
-      kind: 'put',
-      table: 'progress',
-      item: { pk: key.partition, sk: key.sort, ...registryAttributes(created) },
-      when: versionIs(undefined),
-    };
-  }
-  return {
-    kind: 'update',
-    key: registryKey(pipeline),
-    set: registryAttributes({ ...changes, version: read.version + 1 }),
-    when: [...versionIs(read.version), { attribute: 'state', equals: 'active' }],
-  };
-}
-
-/** A partition joins: from here on the pipeline's watermark waits for it. */
-export const joinRegistry = (pipeline: Pipeline, partition: number, read: Registry | undefined, shape: Shape): Write =>
-  registryChange(pipeline, read, { partitions: [...(read?.partitions ?? []), partition] }, shape);

@@ -99,6 +99,10 @@ export function commitsIn({ versions }: Pick<Snapshot, 'versions'>, partition: n
   return found === undefined ? 0 : Number(found.slice(found.indexOf(':') + 1));
 }
 
+/** The partitions that a snapshot shows. */
+export const partitionsIn = ({ versions }: Pick<Snapshot, 'versions'>): number[] =>
+  versions === '' ? [] : versions.split(' ').map((entry) => Number(entry.slice(0, entry.indexOf(':'))));
+
 /** The first rows, as many as one item holds: keys may be long. */
 export function fitting(rows: readonly Row[]): readonly Row[] {
   let bytes = 0;

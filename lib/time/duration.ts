@@ -23,8 +23,7 @@ const SHAPE = new RegExp(`^(\\d{1,15}) (${Object.keys(UNITS).join('|')})s?$`);
  */
 export function parseDuration(text: string): number | undefined {
   const [, amount, unit] = SHAPE.exec(text) ?? [];
-  if (amount === undefined) return undefined;
-  const ms = Number(amount) * UNITS[unit as Unit]; // the shape admits no other
+  const ms = Number(amount) * UNITS[unit as Unit]; // the shape admits no other; NaN for text of another shape
   return Number.isSafeInteger(ms) ? ms : undefined;
 }
 

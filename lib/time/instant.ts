@@ -68,9 +68,7 @@ export function parseInstant(text: string): number | undefined {
     }
   }
 
-  const zone = zoneMs(text, at, end);
-  if (zone === undefined) return undefined;
-  ms -= zone;
+  ms -= zoneMs(text, at, end);
   return ms >= MIN_INSTANT && ms <= MAX_INSTANT ? ms : undefined;
 }
 
@@ -92,16 +90,17 @@ function two(text: string, at: number): number {
   return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : -10_000;
 }
 
-/** The zone from `at` to the end of the text: how far local time is ahead of UTC; 0 when none is given. */
-function zoneMs(text: string, at: number, end: number): number | undefined {
+/** The zone from `at` to the end of the text: how far local time is ahead of UTC; 0 when none is given; NaN for
+ *  what is none, which fails every range. */
+function zoneMs(text: string, at: number, end: number): number {
   if (at === end) return 0;
   const sign = text.charCodeAt(at);
-  if (sign === Z) return at + 1 === end ? 0 : undefined;
-  if (sign !== PLUS && sign !== DASH) return undefined;
+  if (sign === Z) return at + 1 === end ? 0 : Number.NaN;
+  if (sign !== PLUS && sign !== DASH) return Number.NaN;
   const colon = text.charCodeAt(at + 3) === COLON ? 1 : 0;
   const hours = two(text, at + 1);
   const minutes = two(text, at + 3 + colon);
-  if (at + 5 + colon !== end || !(hours >= 0 && hours <= 23 && minutes >= 0 && minutes <= 59)) return undefined;
+  if (at + 5 + colon !== end || !(hours >= 0 && hours <= 23 && minutes >= 0 && minutes <= 59)) return Number.NaN;
   return (sign === PLUS ? 1 : -1) * (hours * 3_600_000 + minutes * 60_000);
 }
 

@@ -13,7 +13,7 @@ export interface Tide {
 export function advance(tide: Tide, instant: number, delayMs: number): Tide {
   const clock = Math.max(tide.clock, instant);
   const watermark = Math.max(tide.watermark, clock - delayMs);
-  return clock === tide.clock && watermark === tide.watermark ? tide : { clock, watermark };
+  return { clock, watermark };
 }
 
 /** Which of its windows an event still counts in. */
@@ -45,8 +45,7 @@ export function judge(geometry: Geometry): (instant: number, watermark: number) 
 
 /** How many of the ascending ends are at or below the watermark. */
 function countUpTo(ends: readonly number[], watermark: number): number {
-  if ((ends[0] ?? 0) > watermark) return 0;
   let n = 0;
-  while (n < ends.length && (ends[n] ?? 0) <= watermark) n++;
+  while ((ends[n] ?? Infinity) <= watermark) n++;
   return n;
 }

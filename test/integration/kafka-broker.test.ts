@@ -146,6 +146,7 @@ test('transactions: committed records are read, markers and aborted ones passed 
   const messages = (value: string) => ({ topic: 'transactional', messages: [{ value }] });
 
   // A coordinator answers before the partition has its marker, hence the polling.
+  // oxlint-disable-next-line vitest/require-awaited-expect-poll -- every call of `reads` is awaited
   const reads = (from: number) => expect.poll(() => read('transactional', from));
   //        0  1  2:commit  3  4  5:abort  6:abort  7  8:commit  9:open
   // first  a  b     .      x                 .     e     .

@@ -1,19 +1,16 @@
 import { addCounters, NO_COUNTERS, type Counters } from '../../lib/store/progress.ts';
 import type { Item } from '../../lib/store/store.ts';
+import { addTo, columnsText, rowText, tableOf, type Groups } from './groups.ts';
 import { recordsIn, type Log } from './kafka.ts';
 import { oracle, windowsHolding } from './oracle.ts';
 import type { Plan } from './plan.ts';
+import { checkRunning } from './running-watch.ts';
+import { checkFiles } from './side-files.ts';
 import type { History, Watch } from './watch.ts';
 import type { World } from './world.ts';
 
-interface Group {
-  readonly keys: readonly (string | null)[];
-  events: number;
-  amount: number;
-}
-
 /** Compares what is stored at the end with what the oracle says. */
-export function checkEnd(world: World, watched: Watch): void {
+export async function checkEnd(world: World, watched: Watch): Promise<void> {
   const { plan, logs, store, time, wrong, mark } = world;
   const registry = watched.registry();
   if (!watched.isSettled()) {
@@ -22,7 +19,7 @@ export function checkEnd(world: World, watched: Watch): void {
     );
     return;
   }
-  const windows = new Map<string, Map<string, Group>>();
+  const windows = new Map<string, Groups>();
   const buckets = store.dump('buckets');
   const results = store.dump('results');
   for (const [partition, history] of watched.histories) {
@@ -31,7 +28,9 @@ export function checkEnd(world: World, watched: Watch): void {
     if (log) checkLosses(log, history, wrong);
     if (log) markUnsaidLosses(plan, log, history, results, mark);
   }
-  checkResults(plan, results, windows, registry?.closed ?? 0, wrong, mark);
+  await checkFiles(world, watched.histories);
+  if (plan.deployments[0].running) await checkRunning(world, watched.histories);
+  else checkResults(plan, results, windows, registry?.closed ?? 0, wrong, mark);
 }
 
 /** Counters, late events and rejections of one partition; its share of the windows is added to `windows`. */
@@ -40,17 +39,17 @@ function checkPartition(
   partition: number,
   { decisions, checkpoint }: History,
   buckets: readonly Item[],
-  windows: Map<string, Map<string, Group>>,
+  windows: Map<string, Groups>,
   wrong: (what: string) => void,
   mark: (situation: string) => void,
 ): void {
-  const { kinds } = plan.deployments[0].geometry;
+  const [{ geometry, id: pipelineId }] = plan.deployments;
   let expected: Counters = NO_COUNTERS;
   const late: string[] = [];
   const rejected: string[] = [];
-  oracle(kinds, decisions, ({ offset, truth }, open, missed, watermark) => {
+  oracle(geometry.kinds, decisions, ({ offset, truth }, open, missed, watermark) => {
     const isLate = truth.kind === 'event' && open.length === 0;
-    const times = truth.kind === 'event' ? truth.times : 0;
+    const times = truth.kind === 'event' ? truth.adds.length : 0;
     expected = addCounters(expected, {
       ...NO_COUNTERS,
       records: 1,
@@ -68,11 +67,7 @@ function checkPartition(
     for (const id of open) {
       let groups = windows.get(id);
       if (!groups) windows.set(id, (groups = new Map()));
-      const key = JSON.stringify(truth.keys);
-      const group = groups.get(key) ?? { keys: truth.keys, events: 0, amount: 0 };
-      group.events += times;
-      group.amount += times * truth.n;
-      groups.set(key, group);
+      for (const add of truth.adds) addTo(groups, add);
     }
   });
   const counters = JSON.stringify(expected);
@@ -81,7 +76,7 @@ function checkPartition(
   }
   const kept = (kind: string, line: (entry: Item) => string) =>
     buckets
-      .filter(({ pk, sk }) => pk === `world@1#p${partition}` && String(sk).startsWith(`${kind}#`))
+      .filter(({ pk, sk }) => pk === `${pipelineId}#p${partition}` && String(sk).startsWith(`${kind}#`))
       .flatMap(({ entries }) => (entries as readonly Item[]).map(line)) // written by putsOf alone
       .join();
   const foundLate = kept('late', ({ offset, watermark }) => `${String(offset)} at ${Date.parse(String(watermark))}`);
@@ -125,7 +120,7 @@ function markUnsaidLosses(
   }
   for (const { from, to, watermark } of lost) {
     for (const { truth } of recordsIn(log, from, to)) {
-      if (truth.kind !== 'event') continue;
+      if (truth.kind !== 'event' || truth.instant === undefined) continue;
       const touched = windowsHolding(pipeline.geometry.kinds, truth.instant).filter(({ end }) => end > watermark);
       if (touched.some(({ id }) => silent.has(id))) mark('window touched by a loss does not say so');
     }
@@ -136,7 +131,7 @@ function markUnsaidLosses(
 function checkResults(
   plan: Plan,
   results: readonly Item[],
-  windows: ReadonlyMap<string, ReadonlyMap<string, Group>>,
+  windows: ReadonlyMap<string, Groups>,
   closed: number,
   wrong: (what: string) => void,
   mark: (situation: string) => void,
@@ -159,26 +154,20 @@ function checkResults(
     let lines = found.get(window);
     if (!lines) found.set(window, (lines = []));
     const line = isDirectory
-      ? ['=', item['row_count'], item['key_count'], totals(item['totals'] as Item), item['window_end']].join(' ')
-      : [item['row_id'], JSON.stringify(pipeline.groupBy.map((column) => item[column] ?? null)), totals(item)].join(
-          ' ',
-        );
+      ? ['=', item['row_count'], item['key_count'], columnsText(pipeline, item['totals'] as Item), item['window_end']].join(' ')
+      : `${String(item['row_id'])} ${rowText(pipeline, item)}`;
     lines.push(line);
   }
   for (const [window, groups] of windows) {
     const [name = '', start] = window.split('/');
     const kind = kinds.get(name);
     const end = new Date(Number(start) + (kind?.sizeMs ?? 0)).toISOString();
-    const orderBy = pipeline.orderBy === 0 ? ('events' as const) : ('amount' as const);
-    const ranked = [...groups.values()].sort((a, b) => b[orderBy] - a[orderBy] || compareKeys(a.keys, b.keys));
+    const { rows: ranked, totals } = tableOf(pipeline, groups);
     const rows = ranked.slice(0, kind?.top);
     if (rows.length < ranked.length) mark('rows beyond the top');
-    const sum = { events: 0, amount: 0 };
-    for (const { events, amount } of ranked)
-      Object.assign(sum, { events: sum.events + events, amount: sum.amount + amount });
     const expected = [
-      ['=', rows.length, ranked.length, totals(sum), end].join(' '),
-      ...rows.map((row, i) => [String(i + 1).padStart(9, '0'), JSON.stringify(row.keys), totals(row)].join(' ')),
+      ['=', rows.length, ranked.length, totals, end].join(' '),
+      ...rows.map((row, i) => `${String(i + 1).padStart(9, '0')} ${row}`),
     ];
     const lines = found.get(window) ?? [];
     if (lines.join('\n') !== expected.join('\n')) {
@@ -187,18 +176,4 @@ function checkResults(
     found.delete(window);
   }
   for (const [window, lines] of found) wrong(`window ${window}: expected nothing, found\n    ${lines.join('\n    ')}`);
-}
-
-const totals = (row: { readonly events?: unknown; readonly amount?: unknown }): string =>
-  `${String(row.events)} ${String(row.amount)}`;
-
-/** Null first, then by UTF-8 bytes. */
-function compareKeys(a: readonly (string | null)[], b: readonly (string | null)[]): number {
-  for (const [i, x] of a.entries()) {
-    const y = b[i] ?? null;
-    if (x === y) continue;
-    if (x === null || y === null) return x === null ? -1 : 1;
-    return Buffer.compare(Buffer.from(x), Buffer.from(y));
-  }
-  return 0;
 }

@@ -1,4 +1,5 @@
 import { keyOf } from '../../lib/store/item.ts';
+import { commitsOf, readCheckpoint } from '../../lib/store/progress.ts';
 import type { Item, Store, Write } from '../../lib/store/store.ts';
 import type { Invocation, Port } from './invocation.ts';
 import type { World } from './world.ts';
@@ -34,6 +35,11 @@ export function faultyStore(world: World, port: Port, invocation: Invocation, ap
           asked.length,
         );
         const answer = await store.read(asked);
+        for (const item of answer.items) {
+          if (item['sk'] !== 'checkpoint') continue;
+          const { partition, version } = readCheckpoint(item);
+          invocation.commits.set(partition, Number(commitsOf(version)));
+        }
         if (left.length > 0) mark('unread keys');
         if (keys.some(({ sort }) => sort === 'registry')) {
           invocation.registryReadAt = time.time();
@@ -46,8 +52,12 @@ export function faultyStore(world: World, port: Port, invocation: Invocation, ap
         isMerging = query.table === 'buckets' && query.attributes === undefined;
         time.trace(() => `${name} queries ${query.partition} after ${query.after ?? query.from ?? ''}`, 11);
         if (!has('pages') || query.descending || !dice.chance(0.3)) return await store.query(query);
-        if (dice.chance(0.3)) return { items: [], next: query.after ?? query.from ?? ' ' };
-        return await store.query({ ...query, limit: Math.min(query.limit ?? 3, dice.int(1, 3)) });
+        const isEmpty = dice.chance(0.3);
+        const page = await store.query({ ...query, limit: Math.min(query.limit ?? 3, dice.int(1, 3)) });
+        // An empty page ends at a key it has looked at, so not at the first one that should be on it.
+        const end = query.after ?? query.from ?? ' ';
+        const [first] = page.items;
+        return isEmpty && (!first || keyOf(query.table, first).sort !== end) ? { items: [], next: end } : page;
       }),
     write: (write) =>
       port.call(invocation, 'write', true, async (issuedAt) => {
@@ -57,7 +67,7 @@ export function faultyStore(world: World, port: Port, invocation: Invocation, ap
         if (isRegistry(write) && write.kind === 'update')
           emitted = Math.max(emitted, Number(write.set?.['emitted'] ?? emitted));
         if (outcome === 'refused')
-          mark(`refused: ${isRegistry(write) ? 'registry' : write.kind === 'update' ? 'raise' : 'directory or live'}`);
+          mark(`refused: ${refusedOf(write)}`);
         return outcome;
       }),
     transact: (writes) =>
@@ -84,6 +94,14 @@ export function faultyStore(world: World, port: Port, invocation: Invocation, ap
         return [...undone, ...left];
       }),
   };
+}
+
+/** What a lost race was about. */
+function refusedOf(write: Write): string {
+  const { table, partition, sort } = write.kind === 'put' ? keyOf(write.table, write.item) : write.key;
+  if (sort === 'head') return partition.includes('#out#') ? 'range of a file' : 'compaction';
+  if (table === 'results') return sort === 'total' ? 'running snapshot' : 'directory or live';
+  return isRegistry(write) ? 'registry' : 'raise';
 }
 
 const isRegistry = (write: Write): boolean => write.kind === 'update' && write.key.sort === 'registry';

@@ -3,7 +3,7 @@ import { TidemarkError } from '../../lib/runtime/error.ts';
 import type { Entry } from './kafka.ts';
 import type { World } from './world.ts';
 
-/** One run of `count` or `finalize`, and what it has seen: evidence for what it decides. */
+/** One run of `count` or `finalize`, or somebody who reads totals, and what it has seen: evidence for what it decides. */
 export interface Invocation {
   readonly name: string;
   readonly pipeline: Pipeline;
@@ -19,6 +19,8 @@ export interface Invocation {
   checkpointsReadAt: number;
   askedAt: number;
   listedAt: number | undefined;
+  /** How often each partition had committed when it last read its checkpoint. */
+  readonly commits: Map<number, number>;
   readonly onDeath: () => void;
 }
 

@@ -1,18 +1,25 @@
 import type { KafkaRecord } from '../../lib/source/delivery.ts';
 
-/** What a record truly is, whatever the code makes of it. */
+/** What one event adds to its group: `amount` in whole units at the scale of the pipeline's aggregates. */
+export interface Add {
+  readonly keys: readonly (string | null)[];
+  readonly amount: number;
+}
+
+/** What a record truly is, whatever the code makes of it. `instant` is when the clock hears of it, if at all. */
 export type Truth =
   | {
       readonly kind: 'event';
-      readonly instant: number;
-      readonly keys: readonly (string | null)[];
-      readonly n: number;
-      /** How many events a step makes of the record. */
-      readonly times: number;
+      /** Undefined only where totals are running: they need none. */
+      readonly instant: number | undefined;
+      /** One for each event that steps make of the record. */
+      readonly adds: readonly Add[];
+      /** Cells of the rows that go to the side output. */
+      readonly rows: readonly (readonly (string | null)[])[];
     }
-  /** `reason` as it is said, up to the colon; `instant` when the record moves the clock all the same: a step refused it. */
+  /** `reason` as it is said, up to the colon. */
   | { readonly kind: 'rejected'; readonly reason: string; readonly instant?: number }
-  | { readonly kind: 'filtered'; readonly instant: number };
+  | { readonly kind: 'filtered'; readonly instant: number | undefined };
 
 export interface Entry extends KafkaRecord {
   readonly truth: Truth;

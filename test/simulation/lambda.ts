@@ -1,5 +1,6 @@
 import { count } from '../../lib/count.ts';
 import { finalize } from '../../lib/finalize.ts';
+import { runningTotals } from '../../lib/running-query.ts';
 import { TidemarkError, isError } from '../../lib/runtime/error.ts';
 import type { Context, Runtime } from '../../lib/runtime/runtime.ts';
 import { simulatedBroker } from './broker.ts';
@@ -8,6 +9,8 @@ import { port, type Invocation } from './invocation.ts';
 import type { Entry } from './kafka.ts';
 import type { Producers } from './life.ts';
 import type { Ended } from './poller.ts';
+import { anyKey } from './running-watch.ts';
+import { simulatedSink } from './side-files.ts';
 import type { Watch } from './watch.ts';
 import type { World } from './world.ts';
 
@@ -15,6 +18,8 @@ import type { World } from './world.ts';
 export interface Lambda {
   count(this: void, delivered: ReadonlyMap<number, readonly Entry[]>, ended: Ended): void;
   finalize(this: void): void;
+  /** Somebody reads running totals, exactly. */
+  read(this: void): void;
   /** Invocations under way; those that crashed are not. */
   running(): ReadonlySet<Invocation>;
 }
@@ -44,6 +49,7 @@ export function lambda(world: World, watched: Watch, producers: Producers): Lamb
       checkpointsReadAt: Number.NEGATIVE_INFINITY,
       askedAt: Number.NEGATIVE_INFINITY,
       listedAt: undefined,
+      commits: new Map(),
       onDeath() {
         running.delete(invocation);
         onDeath();
@@ -71,6 +77,7 @@ export function lambda(world: World, watched: Watch, producers: Producers): Lamb
       log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
       metrics: () => {},
       report: ({ status }) => mark(`reported ${status}`),
+      sink: simulatedSink(world, calls, invocation),
       hint: plan.faults.has('hints') ? hint : undefined,
       hintedAt: dice.pick(containers),
       broker: simulatedBroker(world, calls, invocation, outageAt, producers),
@@ -134,6 +141,19 @@ export function lambda(world: World, watched: Watch, producers: Producers): Lamb
     finalizing--;
   }
 
+  async function runReader(): Promise<void> {
+    const [{ running }] = plan.deployments;
+    if (!running) return;
+    const invocation = invoke('reader', new Map(), () => {});
+    const { pipeline } = invocation;
+    const { store, clock, random } = runtimeOf(invocation);
+    const key = plan.kind === 'running' && dice.chance(0.3) ? anyKey(pipeline, plan.keys, dice) : undefined;
+    const retry = { clock, random, deadline: Number.POSITIVE_INFINITY };
+    const answer = runningTotals({ store, retry }, pipeline, running, true, key ? { key } : {}).then((result) => ({ result }));
+    const answered = await run(invocation, answer);
+    if (answered) watched.totals.read(invocation, answered.result, key);
+  }
+
   async function hint(): Promise<void> {
     mark('finalize hinted');
     time.after(dice.next() * plan.latencyMs, () => void runFinalize());
@@ -142,6 +162,7 @@ export function lambda(world: World, watched: Watch, producers: Producers): Lamb
   return {
     count: (delivered, ended) => void runCount(delivered, ended),
     finalize: () => void runFinalize(),
+    read: () => void runReader(),
     running: () => new Set(running),
   };
 }

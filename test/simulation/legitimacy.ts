@@ -1,4 +1,5 @@
-import { NEVER, type Checkpoint, type Registry } from '../../lib/store/progress.ts';
+import { NEVER, type Checkpoint } from '../../lib/store/progress.ts';
+import type { Registry } from '../../lib/store/registry.ts';
 import type { Invocation } from './invocation.ts';
 import { recordsIn, type Entry, type Log } from './kafka.ts';
 import { windowsHolding } from './oracle.ts';
@@ -167,7 +168,7 @@ export function legitimacy({ plan, logs, wrong, mark }: World): Legitimacy {
         // Nobody saw the records: any window one of them may have counted in says so, if its Kafka timestamp was honest.
         for (const { truth, appendedAt } of isOver ? [] : records) {
           const latest = appendedAt - plan.skewMs + pipeline.maxFutureMs;
-          if (truth.kind !== 'event' || truth.instant > latest) continue;
+          if (truth.kind !== 'event' || truth.instant === undefined || truth.instant > latest) continue;
           const touched = windowsHolding(kinds, truth.instant).filter(
             ({ end }) => end > Math.max(gap.watermark, emitted),
           );

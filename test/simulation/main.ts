@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { MUTANTS, SMALL_LIMITS } from './mutants.ts';
+import { MUTANTS, SELECTIONS, SMALL_LIMITS, SMALL_RUNNING } from './mutants.ts';
 import { plant } from './plant.ts';
 
 const USAGE = `npm run simulate -- [--seed N] [--runs M] [--plant D] [--verbose]
@@ -8,6 +8,7 @@ Runs the production count and finalize in seeded worlds that misbehave, and comp
 
   --seed N     the first world's seed; 1 unless said
   --runs M     how many worlds, with seeds N, N + 1, ...; 1 unless said
+  --only K     run ${SELECTIONS.join(', ')} worlds only, and pass by seeds of others
   --plant D    plant a deviation from the protocol first; ends at the first world that finds it
   --marks      say which situations happened, in how many worlds
   --verbose    print the trace of every world: for one at a time
@@ -24,6 +25,7 @@ const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
     runs: { type: 'string', default: '1' },
+    only: { type: 'string' },
     plant: { type: 'string' },
     marks: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
@@ -32,15 +34,17 @@ const { values } = parseArgs({
 });
 const [seed, runs] = [Number(values.seed), Number(values.runs)];
 const mutant = [...MUTANTS, SMALL_LIMITS].find(({ number }) => number === values.plant);
+const only = SELECTIONS.find((selection) => selection === (values.only ?? mutant?.only));
 const isUsage = values.help || !Number.isSafeInteger(seed) || !Number.isSafeInteger(runs) || runs < 1;
-if (isUsage || (values.plant !== undefined && !mutant)) {
+const isUnknown = values.only !== undefined && !only;
+if (isUsage || isUnknown || (values.plant !== undefined && !mutant)) {
   console.log(USAGE);
   process.exit(values.help ? 0 : 2);
 }
 
-const checkPlanted = plant(mutant?.patches ?? []);
-const { runWorld } = await import('./run.ts'); // loads the production code, patched
-const { planOf } = await import('./plan.ts');
+const checkPlanted = plant([...SMALL_RUNNING, ...(mutant?.patches ?? [])]);
+const { isSelected, planOf } = await import('./plan.ts'); // loads the production code, patched
+const { runWorld } = await import('./run.ts');
 checkPlanted();
 
 const marks = new Map<string, number>();
@@ -48,7 +52,8 @@ const begun = performance.now();
 let [done, failed, events, said] = [0, 0, 0, begun];
 const faultsOf = (world: number) => [...planOf(world).faults].join(', ') || 'none';
 const perSecond = () => `${((done / (performance.now() - begun)) * 1000).toFixed(0)} a second`;
-for (let world = seed; world < seed + runs; world++) {
+for (let world = seed; done < runs; world++) {
+  if (only && !isSelected(planOf(world), only)) continue;
   if (values.verbose) console.log(`seed ${world}, faults: ${faultsOf(world)}`);
   const outcome = await runWorld(world, values.verbose ? console.log : undefined);
   done++;

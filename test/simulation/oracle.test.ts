@@ -14,7 +14,7 @@ const entry = (offset: number, truth: Truth): Entry => ({
   isDoomed: false,
 });
 const event = (offset: number, seconds: number): Entry =>
-  entry(offset, { kind: 'event', instant: seconds * 1000, keys: ['a'], n: 1, times: 1 });
+  entry(offset, { kind: 'event', instant: seconds * 1000, adds: [{ keys: ['a'], amount: 1 }], rows: [] });
 
 const TEN = new Map([['t', tumbling('10 seconds', { emit: 'final' })]]);
 
@@ -34,7 +34,7 @@ describe('the oracle', () => {
     expect(
       judge([
         { kind: 'join', watermark: -Infinity },
-        { kind: 'count', records, delayMs: 1_000 },
+        { kind: 'count', records, delayMs: 1_000, commits: 1 },
       ]),
     ).toEqual([
       '0: t/0, missed 0, at -Infinity',
@@ -49,9 +49,9 @@ describe('the oracle', () => {
       { kind: 'join', watermark: 5_000 },
       { kind: 'raise', target: 10_000 },
       { kind: 'raise', target: 7_000 },
-      { kind: 'count', records: [event(0, 9)], delayMs: 0 },
-      { kind: 'count', records: [entry(1, { kind: 'rejected', reason: 'json' })], delayMs: -90_000 },
-      { kind: 'count', records: [event(2, 11)], delayMs: 0 },
+      { kind: 'count', records: [event(0, 9)], delayMs: 0, commits: 1 },
+      { kind: 'count', records: [entry(1, { kind: 'rejected', reason: 'json' })], delayMs: -90_000, commits: 1 },
+      { kind: 'count', records: [event(2, 11)], delayMs: 0, commits: 1 },
     ];
     expect(judge(decisions)).toEqual([
       '0: none, missed 1, at 10',

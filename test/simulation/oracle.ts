@@ -5,7 +5,13 @@ import type { Entry } from './kafka.ts';
 export type Decision =
   | { readonly kind: 'join'; readonly watermark: number }
   | { readonly kind: 'raise'; readonly target: number }
-  | { readonly kind: 'count'; readonly records: readonly Entry[]; readonly delayMs: number };
+  | {
+      readonly kind: 'count';
+      readonly records: readonly Entry[];
+      readonly delayMs: number;
+      /** The how manieth commit of the partition it was. */
+      readonly commits: number;
+    };
 
 /** Where one event counts, or that it is late; `windows` as `name/start`. */
 export type Judged = (entry: Entry, windows: readonly string[], missed: number, watermark: number) => void;
@@ -25,7 +31,7 @@ export function oracle(kinds: ReadonlyMap<string, WindowKind>, decisions: readon
         const before = w;
         clock = Math.max(clock, entry.truth.instant ?? clock);
         if (entry.truth.instant !== undefined) w = Math.max(w, clock - decision.delayMs);
-        const all = entry.truth.kind === 'event' ? windowsHolding(kinds, entry.truth.instant) : [];
+        const all = entry.truth.kind === 'event' ? windowsHolding(kinds, entry.truth.instant ?? before) : [];
         const open = all.filter(({ end }) => end > before);
         judged(
           entry,
@@ -37,8 +43,12 @@ export function oracle(kinds: ReadonlyMap<string, WindowKind>, decisions: readon
   }
 }
 
+/** The window over all time, as every window is named. */
+export const OVER_ALL_TIME = { id: `all/${Number.NEGATIVE_INFINITY}`, end: Number.POSITIVE_INFINITY };
+
 /** Every window of every kind that holds an instant: `start <= instant < end`, tried from far below. */
 export function windowsHolding(kinds: ReadonlyMap<string, WindowKind>, instant: number): { id: string; end: number }[] {
+  if (kinds.size === 0) return [OVER_ALL_TIME];
   const found = [];
   for (const [name, { sizeMs, everyMs, offsetMs }] of kinds) {
     const steps = Math.ceil(sizeMs / everyMs) + 2;

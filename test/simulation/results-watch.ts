@@ -1,5 +1,6 @@
 import { parseSegmentSort } from '../../lib/store/segment.ts';
-import { NEVER, type Registry } from '../../lib/store/progress.ts';
+import { NEVER } from '../../lib/store/progress.ts';
+import type { Registry } from '../../lib/store/registry.ts';
 import type { Item, Key, Write } from '../../lib/store/store.ts';
 import { windowsOf } from '../../lib/window/geometry.ts';
 import type { Close } from './legitimacy.ts';

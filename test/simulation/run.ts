@@ -1,3 +1,4 @@
+import { triggersOf } from '../../lib/pipeline.ts';
 import { checkEnd } from './check.ts';
 import { endOf, stableEnd } from './kafka.ts';
 import { lambda } from './lambda.ts';
@@ -30,6 +31,7 @@ const HELD_MS = 130_000;
 export async function runWorld(seed: number, print?: (line: string) => void): Promise<Outcome> {
   const world = newWorld(seed, print);
   const { plan, dice, time, logs, discrepancies, marks } = world;
+  world.mark(`pipeline ${plan.app?.pipeline.name ?? 'made up'}`);
   const isWrong = () => discrepancies.length > 0;
   const watched = watch(world);
   const producers = live(world);
@@ -43,6 +45,11 @@ export async function runWorld(seed: number, print?: (line: string) => void): Pr
     time.after(Math.max(plan.finalizeMs, world.isCalm ? CALM_MS : 0) * (0.5 + dice.next()), schedule);
   };
   time.after(dice.next() * plan.finalizeMs, schedule);
+  const readers = () => {
+    functions.read();
+    time.after(plan.finalizeMs * (0.5 + dice.next()), readers);
+  };
+  if (plan.deployments[0].running) readers();
   await time.run(plan.start + plan.spanMs, isWrong);
 
   // The calm: faults stop, transactions end, and everything is delivered.
@@ -71,8 +78,10 @@ export async function runWorld(seed: number, print?: (line: string) => void): Pr
   // Who was held up ends too, and what the last ones left is tidied by the next finalize.
   const isHeld = () => [...held].some((invocation) => functions.running().has(invocation));
   await time.run(time.time() + HELD_MS, () => isWrong() || !isHeld());
-  const triggers = [...plan.deployments[0].geometry.kinds.values()].map(({ triggerMs = 0 }) => triggerMs);
-  await time.run(time.time() + 4 * CALM_MS + Math.max(...triggers), isWrong);
-  if (!isWrong()) checkEnd(world, watched);
+  const [pipeline] = plan.deployments;
+  const triggers = triggersOf(pipeline).map(([, triggerMs]) => triggerMs);
+  const rollMs = pipeline.sideOutput ? pipeline.sideOutput.rollAgeMs + 2 * plan.skewMs : 0;
+  await time.run(time.time() + 4 * CALM_MS + Math.max(rollMs, ...triggers), isWrong);
+  if (!isWrong()) await checkEnd(world, watched);
   return { plan, discrepancies, marks, hash: time.hash(), events: time.events() };
 }

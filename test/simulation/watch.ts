@@ -1,12 +1,6 @@
 import { keyOf } from '../../lib/store/item.ts';
-import {
-  NEVER,
-  nextVersion,
-  readCheckpoint,
-  readRegistry,
-  type Checkpoint,
-  type Registry,
-} from '../../lib/store/progress.ts';
+import { NEVER, commitsOf, nextVersion, readCheckpoint, type Checkpoint } from '../../lib/store/progress.ts';
+import { type Registry, readRegistry } from '../../lib/store/registry.ts';
 import type { Item, Write } from '../../lib/store/store.ts';
 import type { Applied } from './faulty-store.ts';
 import type { Invocation } from './invocation.ts';
@@ -14,6 +8,7 @@ import { recordsIn, type Entry } from './kafka.ts';
 import { legitimacy } from './legitimacy.ts';
 import { windowsHolding, type Decision } from './oracle.ts';
 import { resultsWatch } from './results-watch.ts';
+import { runningWatch, type RunningWatch } from './running-watch.ts';
 import type { World } from './world.ts';
 
 /** Offsets that were lost, and the watermark when that was noticed. */
@@ -38,6 +33,7 @@ export interface History {
 export interface Watch {
   readonly applied: Applied;
   readonly histories: ReadonlyMap<number, History>;
+  readonly totals: RunningWatch;
   readonly registry: () => Registry | undefined;
   /** Instants below this can neither count in a partition nor move its clock. */
   inertBelow(partition: number): number;
@@ -55,6 +51,7 @@ export function watch(world: World): Watch {
   let registry: Registry | undefined;
   const legitimate = legitimacy(world);
   const results = resultsWatch(world, () => registry, legitimate.closes);
+  const totals = runningWatch(world, histories);
 
   const applied: Applied = (invocation, writes, issuedAt) => {
     const before = registry;
@@ -62,7 +59,10 @@ export function watch(world: World): Watch {
     const changed: [Checkpoint | undefined, Checkpoint][] = [];
     for (const write of writes) {
       const key = write.kind === 'put' ? keyOf(write.table, write.item) : write.key;
-      if (key.table === 'results') results.wrote(write, key);
+      if (key.sort === 'total' && write.kind === 'put') totals.wroteSnapshot(write.item);
+      else if (key.table === 'results') results.wrote(write, key);
+      else if (key.partition.includes('#run#')) totals.wroteBucket(write, key);
+      else if (key.partition.includes('#out#')) continue; // files tell, at the end
       else if (key.table === 'buckets') results.wroteBucket(write, key);
       else {
         isProgress = true;
@@ -175,7 +175,9 @@ export function watch(world: World): Watch {
     if (history.decisions.some((decision) => decision.kind === 'count' && decision.delayMs < delayMs))
       mark('delay raised');
     if (history.decisions.some((decision) => decision.kind === 'raise')) mark('counted after a raise');
-    history.decisions.push({ kind: 'count', records: records.map((entry) => guarded(invocation, entry)), delayMs });
+    const commits = Number(commitsOf(to.version));
+    const judged = records.map((entry) => guarded(invocation, entry));
+    history.decisions.push({ kind: 'count', records: judged, delayMs, commits });
     const isSeen = to.clock > (from?.clock ?? NEVER) || to.counters.counted > (from?.counters.counted ?? 0);
     if (isSeen) history.seen.push({ at: issuedAt, appliedAt: time.time() });
     if (to.clock - (from?.clock ?? NEVER) > 5 * maxSizeMs && from && from.clock > NEVER) mark('time jump');
@@ -209,13 +211,14 @@ export function watch(world: World): Watch {
   return {
     applied,
     histories,
+    totals,
     registry: () => registry,
     inertBelow(partition) {
       const checkpoint = histories.get(partition)?.checkpoint;
       return checkpoint ? Math.min(checkpoint.clock, checkpoint.watermark) : NEVER;
     },
     boundOfLiveness(now) {
-      const delayMs = Math.max(...plan.deployments.map((deployed) => deployed.delayMs));
+      const delayMs = pipeline.running ? 0 : Math.max(...plan.deployments.map((deployed) => deployed.delayMs));
       return now + pipeline.idleAfterMs + maxSizeMs + delayMs + 4 * plan.skewMs + 120_000;
     },
     isSettled() {
@@ -228,7 +231,7 @@ export function watch(world: World): Watch {
   function settled(): boolean {
     const clock = greatestClock();
     if (logs.some(({ partition }) => !registry?.partitions.includes(partition))) return false;
-    if (clock === NEVER) return true;
+    if (clock === NEVER || pipeline.running) return true;
     return (registry?.emitted ?? NEVER) >= Math.max(...windowsHolding(kinds, clock).map(({ end }) => end));
   }
 }

@@ -11,6 +11,8 @@ export interface World {
   readonly time: Scheduler;
   readonly logs: Log[];
   readonly store: MemoryStore;
+  /** Files of the side output, by name. */
+  readonly files: Map<string, Uint8Array>;
   /** When true, all trouble is over. */
   isCalm: boolean;
   /** Which of the plan's deployments is in force. */
@@ -40,6 +42,7 @@ export function newWorld(seed: number, print: ((line: string) => void) | undefin
     time,
     logs: Array.from({ length: plan.partitions }, (_, partition) => newLog(partition, plan.start)),
     store: memoryStore(),
+    files: new Map(),
     isCalm: false,
     deployed: 0,
     discrepancies: [],

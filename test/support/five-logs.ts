@@ -1,5 +1,28 @@
 import { pick, seeded } from '../../lib/pipelines/random.ts';
-import { expectedOf, named, ordered, type Expected, type LogMessage, type Rules, type Said } from './brute-force.ts';
+import {
+  addTo,
+  named,
+  oracleOf,
+  ordered,
+  type Expected,
+  type LogMessage,
+  type Oracle,
+  type Rules,
+  type Said,
+  type Sum,
+} from './brute-force.ts';
+
+/** A topic that has everything, without end. */
+export interface Stream {
+  readonly pipeline: string;
+  readonly topic: string;
+  readonly partitions: number;
+  /** Message `i`, made at `timestamp`. */
+  readonly write: (random: Random, timestamp: number, i: number) => Written;
+  readonly oracle: () => Oracle;
+  /** What follows `partition:offset` in the row of the side output, each value as text; for what is no rejection. */
+  readonly sideRow?: (value: string | null) => readonly string[] | undefined;
+}
 
 /** A pipeline's known log, and what it must come to. */
 export interface KnownLog {
@@ -16,18 +39,25 @@ type Random = () => number;
 /** A message before it has a partition: its value, and its Kafka timestamp where that is not the time of the log. */
 type Written = { readonly value: string | null; readonly key?: string | null; readonly timestamp?: number };
 
-/** `count` messages, `everyMs` apart from `startMs` by their Kafka timestamps; the same for the same seed and start. */
-function logOf(
-  { seed, count, startMs, everyMs, partitions }: Shape,
-  write: (random: Random, timestamp: number, i: number) => Written,
-): LogMessage[] {
-  const random = seeded(seed);
-  return Array.from({ length: count }, (_, i) => {
-    const timestamp = startMs + i * everyMs;
-    return { key: null, timestamp, ...write(random, timestamp, i), partition: Math.floor(random() * partitions) };
-  });
+/** Message `i` of a stream. */
+export function messageOf(stream: Stream, random: Random, timestamp: number, i: number): LogMessage {
+  const written = stream.write(random, timestamp, i);
+  return { key: null, timestamp, ...written, partition: Math.floor(random() * stream.partitions) };
 }
-type Shape = Record<'seed' | 'count' | 'startMs' | 'everyMs' | 'partitions', number>;
+
+/** `count` messages, `everyMs` apart from `startMs` by their Kafka timestamps; the same for the same seed and start. */
+function logOf(stream: Stream, seed: number, startMs: number, everyMs: number, count: number): KnownLog {
+  const random = seeded(seed);
+  const log = Array.from({ length: count }, (_, i) => messageOf(stream, random, startMs + i * everyMs, i));
+  const { pipeline, topic, partitions, sideRow } = stream;
+  const oracle = stream.oracle();
+  const sideOutput: (readonly string[])[] = [];
+  for (const message of named(log)) {
+    const row = oracle.add(message) ? undefined : sideRow?.(message.value);
+    if (row) sideOutput.push([message.name, ...row]);
+  }
+  return { pipeline, topic, partitions, log, expected: oracle.expected(), ...(sideRow && { sideOutput }) };
+}
 
 /** How long before its record an event happened: mostly little, sometimes too long for some windows or all, or not yet. */
 function agoMs(random: Random): number {
@@ -67,10 +97,9 @@ const readTime = (text: unknown): number =>
   typeof text === 'string' && /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text.replace(/^(\S+) (\S+)$/, '$1T$2Z')) : NaN;
 
 const COUNTING: Pick<Rules, 'columns' | 'orderBy'> = {
-  columns: (amounts) => [`${amounts.length}`],
-  orderBy: (amounts) => amounts.length,
+  columns: ({ count }) => [`${count}`],
+  orderBy: ({ count }) => count,
 };
-const total = (amounts: readonly number[]): number => amounts.reduce((sum, amount) => sum + amount, 0);
 /** Whole cents as the shortest decimal. */
 const money = (cents: number): string => `${cents / 100}`;
 
@@ -91,9 +120,9 @@ const USERS = [
 ] as const;
 const userOf = (random: Random): string | null => USERS[Math.floor(random() * random() * USERS.length)] ?? null;
 
-function telegram(startMs: number, count: number): KnownLog {
+function telegram(): Stream {
   const partitions = 2;
-  const log = logOf({ seed: 1, count, startMs, everyMs: 120, partitions }, (random, timestamp, i) => {
+  const write: Stream['write'] = (random, timestamp, i) => {
     const username = userOf(random);
     const record = {
       event_time: new Date(timestamp - agoMs(random)).toISOString().replace('Z', '+00:00'),
@@ -107,8 +136,8 @@ function telegram(startMs: number, count: number): KnownLog {
     };
     const value = jsonOf(random, record, [{ channel_id: 0 }, { event_time: 'soon' }]);
     return { value, key: username === null ? null : '7' };
-  });
-  const expected = expectedOf(log, {
+  };
+  const rules: Rules = {
     ...COUNTING,
     delayMs: 30_000,
     kinds: [
@@ -116,8 +145,8 @@ function telegram(startMs: number, count: number): KnownLog {
       { name: '10m', sizeMs: 600_000, everyMs: 30_000 },
     ],
     read: (value) => saidBy(readJson(value), ({ channel_id }) => Number(channel_id) > 0, 'event_time'),
-  });
-  return { pipeline: 'telegram', topic: 'telegram_messages', partitions, log, expected };
+  };
+  return { pipeline: 'telegram', topic: 'telegram_messages', partitions, write, oracle: () => oracleOf(rules) };
 }
 
 /** A message of one user, when its fields are as they should be. */
@@ -131,9 +160,9 @@ function saidBy(
   return { t, adds: { key: record['username'] as string | null, amount: 1 } };
 }
 
-function telegramActivity(startMs: number, count: number): KnownLog {
+function telegramActivity(): Stream {
   const partitions = 1;
-  const log = logOf({ seed: 2, count, startMs, everyMs: 600, partitions }, (random, timestamp) => {
+  const write: Stream['write'] = (random, timestamp) => {
     const written = new Date(timestamp - agoMs(random)).toISOString();
     const isPlain = random() < 0.5;
     const record = {
@@ -143,8 +172,8 @@ function telegramActivity(startMs: number, count: number): KnownLog {
       message_text: 'Спасибо, очень помогло',
     };
     return { value: jsonOf(random, record, [{ timestamp: '08.01.2026' }, { channel_id: 'новости' }]) };
-  });
-  const expected = expectedOf(log, {
+  };
+  const rules: Rules = {
     ...COUNTING,
     delayMs: 600_000,
     kinds: [
@@ -152,15 +181,15 @@ function telegramActivity(startMs: number, count: number): KnownLog {
       { name: '10m', sizeMs: 600_000, everyMs: 30_000 },
     ],
     read: (value) => saidBy(readJson(value), ({ channel_id }) => typeof channel_id === 'number', 'timestamp'),
-  });
-  return { pipeline: 'telegram-activity', topic: 'telegram_data', partitions, log, expected };
+  };
+  return { pipeline: 'telegram-activity', topic: 'telegram_data', partitions, write, oracle: () => oracleOf(rules) };
 }
 
 const TYPES = ['purchase', 'refund', 'transfer', 'withdrawal'] as const;
 
-function transactions(startMs: number, count: number): KnownLog {
+function transactions(): Stream {
   const partitions = 3;
-  const log = logOf({ seed: 3, count, startMs, everyMs: 600, partitions }, (random, time, i) => {
+  const write: Stream['write'] = (random, time, i) => {
     const timestamp = time - Math.max(0, agoMs(random)); // its time is the record's, which nothing can be ahead of
     const record = {
       transaction_id: `txn_${String(i + 1).padStart(4, '0')}`,
@@ -172,8 +201,8 @@ function transactions(startMs: number, count: number): KnownLog {
     };
     const value = jsonOf(random, record, [{ amount: 'much' }, { amount: 19.999 }, { type: 'gift' }]);
     return { value, key: record.user_id, timestamp };
-  });
-  const expected = expectedOf(log, {
+  };
+  const rules: Rules = {
     delayMs: 60_000,
     kinds: [{ name: '5m', sizeMs: 300_000, everyMs: 300_000 }],
     read: (value, t) => {
@@ -182,17 +211,17 @@ function transactions(startMs: number, count: number): KnownLog {
       const cents = Math.round(amount * 100);
       return { t, adds: cents / 100 === amount ? { key: String(type), amount: cents } : undefined };
     },
-    columns: (cents) => [`${cents.length}`, money(total(cents)), money(halfEven(total(cents), cents.length))],
-    orderBy: total,
-  });
-  const sideOutput = named(log).flatMap(({ name, value }) => {
+    columns: ({ count, total }) => [`${count}`, money(total), money(halfEven(total, count))],
+    orderBy: ({ total }) => total,
+  };
+  const sideRow: Stream['sideRow'] = (value) => {
     const { amount, type, location, ...more } = readJson(value) ?? {};
-    const isSuspicious = Number(amount) > 500 && type === 'withdrawal' && location === 'online';
-    if (!isSuspicious || expected.rejected.includes(name)) return [];
+    if (!(Number(amount) > 500 && type === 'withdrawal' && location === 'online')) return undefined;
     const { transaction_id, user_id, timestamp } = more as Readonly<Record<string, string>>;
-    return [[name, transaction_id ?? '', user_id ?? '', Number(amount).toFixed(2), 'large', timestamp ?? '']];
-  });
-  return { pipeline: 'transactions', topic: 'real-time-transactions', partitions, log, expected, sideOutput };
+    return [transaction_id ?? '', user_id ?? '', Number(amount).toFixed(2), 'large', timestamp ?? ''];
+  };
+  const topic = 'real-time-transactions';
+  return { pipeline: 'transactions', topic, partitions, write, oracle: () => oracleOf(rules), sideRow };
 }
 
 /** The quotient to the nearest whole number, a tie to the even one. */
@@ -202,17 +231,17 @@ function halfEven(dividend: number, divisor: number): number {
   return twice > divisor || (twice === divisor && whole % 2 === 1) ? whole + 1 : whole;
 }
 
-function sales(startMs: number, count: number): KnownLog {
+function sales(): Stream {
   const partitions = 3;
-  const log = logOf({ seed: 4, count, startMs, everyMs: 600, partitions }, (random, timestamp) => {
+  const write: Stream['write'] = (random, timestamp) => {
     const store = pick(random, ['harbour', 'market', 'Ёлка', 'station']);
     const soldMs = timestamp - agoMs(random);
     const ts = random() < 0.5 ? Math.floor(soldMs / 1000) : soldMs / 1000;
     const price = pick(random, [4, 9, 18, 0.1, 0.2, 12.99]);
     const value = jsonOf(random, { store, item: 'книга', price, ts }, [{ price: '4' }, { ts: 1e15 }, { ts: null }]);
     return { value, key: store };
-  });
-  const expected = expectedOf(log, {
+  };
+  const rules: Rules = {
     delayMs: 30_000,
     kinds: [{ name: '30s', sizeMs: 30_000, everyMs: 30_000 }],
     read: (value) => {
@@ -222,16 +251,16 @@ function sales(startMs: number, count: number): KnownLog {
         ? { t: Math.round(ts * 1000), adds: { key: store, amount: Math.round(price * 100) } }
         : undefined;
     },
-    columns: (cents) => [money(total(cents))],
-    orderBy: total,
-  });
-  return { pipeline: 'sales', topic: 'sales', partitions, log, expected };
+    columns: ({ total }) => [money(total)],
+    orderBy: ({ total }) => total,
+  };
+  return { pipeline: 'sales', topic: 'sales', partitions, write, oracle: () => oracleOf(rules) };
 }
 
 /** Words of a Zipf-like vocabulary, so that some are everywhere and many are rare. */
-function tweets(startMs: number, count: number): KnownLog {
+function tweets(): Stream {
   const partitions = 1;
-  const log = logOf({ seed: 5, count, startMs, everyMs: 600, partitions }, (random) => {
+  const write: Stream['write'] = (random) => {
     const dice = random();
     if (dice < 0.005) return { value: null };
     if (dice < 0.01) return { value: ' \n\u3000' };
@@ -241,25 +270,30 @@ function tweets(startMs: number, count: number): KnownLog {
       return pick(random, [`word${n}`, `слово${n}`, `🌊${n}`]);
     });
     return { value: words.join(pick(random, [' ', '\u00a0', '\n\t', '\u3000'])) };
-  });
-  const amounts = new Map<string, number[]>();
+  };
+  return { pipeline: 'tweets', topic: 'tweets-kafka', partitions, write, oracle: wordOracle };
+}
+
+/** Every word of every tweet, over all time. */
+function wordOracle(): Oracle {
+  const words = new Map<string | null, Sum>();
   const rejected: string[] = [];
   let counted = 0;
-  for (const { name, value } of named(log)) {
-    const words = (value ?? '').split(/\s+/).filter(Boolean);
-    if (value === null || words.some((word) => Buffer.byteLength(word) > 512)) rejected.push(name);
-    else if (words.length > 0) counted++;
-    if (!rejected.includes(name)) for (const word of words) amounts.set(word, [...(amounts.get(word) ?? []), 1]);
-  }
-  const windows = new Map([['all', ordered(amounts, COUNTING)]]);
   return {
-    pipeline: 'tweets',
-    topic: 'tweets-kafka',
-    partitions,
-    log,
-    expected: { windows, late: [], rejected, counted },
+    add({ value, name }) {
+      const found = (value ?? '').split(/\s+/).filter(Boolean);
+      const isRejected = value === null || found.some((word) => Buffer.byteLength(word) > 512);
+      if (isRejected) rejected.push(name);
+      else if (found.length > 0) counted++;
+      if (!isRejected) for (const word of found) addTo(words, word, 1);
+      return isRejected;
+    },
+    expected: () => ({ windows: new Map([['all', ordered(words, COUNTING)]]), late: [], rejected, counted }),
   };
 }
+
+/** One topic per pipeline: out of order, late for some windows or for all, malformed, tombstones, odd keys. */
+export const fiveStreams: readonly Stream[] = [telegram(), telegramActivity(), transactions(), sales(), tweets()];
 
 /**
  * One log per pipeline that has everything: out of order, late for some windows or for all, malformed, tombstones, event
@@ -267,7 +301,7 @@ function tweets(startMs: number, count: number): KnownLog {
  *
  * @param messages of the telegram log; the others have a fifth as many, and last as long.
  */
-export const fiveLogs = (startMs: number, messages: number): readonly KnownLog[] => [
-  telegram(startMs, messages),
-  ...[telegramActivity, transactions, sales, tweets].map((make) => make(startMs, messages / 5)),
-];
+export const fiveLogs = (startMs: number, messages: number): readonly KnownLog[] =>
+  fiveStreams.map((stream, i) =>
+    i === 0 ? logOf(stream, 1, startMs, 120, messages) : logOf(stream, i + 1, startMs, 600, messages / 5),
+  );

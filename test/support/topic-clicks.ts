@@ -14,8 +14,8 @@ const RULES: Rules = {
     const t = event_time === undefined ? timestamp : Date.parse(String(event_time));
     return { t, adds: { key: (username ?? null) as string | null, amount: Number(amount) } };
   },
-  columns: (amounts) => [`${amounts.length}`, `${amounts.reduce((sum, amount) => sum + amount, 0)}`],
-  orderBy: (amounts) => amounts.length,
+  columns: ({ count, total }) => [`${count}`, `${total}`],
+  orderBy: ({ count }) => count,
 };
 
 /** What a log must come to, counted without the product. */

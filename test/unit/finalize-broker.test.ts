@@ -117,6 +117,18 @@ describe('a gap', () => {
     expect(checkpointOf(store)).toMatchObject({ state: 'active', next: 7 });
   });
 
+  test('that retention took may still be in a delivery under way: that is no other log', async () => {
+    // offset 3 was stamped ahead of all others, fetched before it expired, and is counted only after its loss is known
+    const { feed, push, close, store, state } = scene({ 0: { end: 1 } });
+    await feed(0, [0, 'a', '19:00:10']);
+    push(1_200_000);
+    state.partitions[0] = { start: 5, end: 6 };
+    await feed(0, [5, 'c', '19:01:00']);
+    await close();
+    await feed(0, [3, 'x', '19:20:10']);
+    expect(checkpointOf(store)).toMatchObject({ state: 'active', next: 6 });
+  });
+
   test('nothing closes over it while the broker cannot be asked', async () => {
     const { feed, close, closed, state, push } = scene({ 0: { end: 1 } });
     await feed(0, [0, 'a', '19:00:10']);

@@ -114,7 +114,13 @@ describe('what npm start shows of serverless offline', () => {
 test('the functions get colours only for a terminal, and never both settings', () => {
   const addresses = { brokers: 'b:1', dynamodbEndpoint: 'http://d' };
   const env = { FORCE_COLOR: '1', PIPELINES: 'old', OTHER: 'kept' };
-  const common = { OTHER: 'kept', KAFKA_BROKERS: 'b:1', AWS_ENDPOINT_URL_DYNAMODB: 'http://d', LOG_FORMAT: 'table', NODE_OPTIONS: '--max-semi-space-size=4' };
+  const common = {
+    OTHER: 'kept',
+    KAFKA_BROKERS: 'b:1',
+    AWS_ENDPOINT_URL_DYNAMODB: 'http://d',
+    LOG_FORMAT: 'table',
+    NODE_OPTIONS: '--max-semi-space-size=4',
+  };
   expect(offlineEnvironment(env, addresses, ['a', 'b'], true)).toEqual({
     ...common,
     PIPELINES: 'a,b',

@@ -7,7 +7,7 @@ import { TidemarkError } from '../../lib/runtime/error.ts';
 import type { Runtime } from '../../lib/runtime/runtime.ts';
 import type { Sink } from '../../lib/sink/sink.ts';
 import { memoryStore, type MemoryStore } from '../../lib/store/memory.ts';
-import { newRegistry } from '../../lib/store/progress.ts';
+import { newRegistry } from '../../lib/store/registry.ts';
 import type { Item, Store } from '../../lib/store/store.ts';
 import { busy, crash, faultyStore, type Fault } from '../support/faulty-store.ts';
 import { testRuntime } from '../support/runtime.ts';
