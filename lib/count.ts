@@ -49,22 +49,24 @@ export async function count(
 ): Promise<BatchResponse> {
   const deadline = deadlineOf(context, runtime.clock, MARGIN_MS);
   const batches = parseDelivery(event);
-  const tasks = batches.flatMap((batch) => readersOf(batch.topic, pipelines).map((pipeline) => ({ pipeline, batch })));
+  const readings = batches.flatMap((batch) =>
+    readersOf(batch.topic, pipelines).map((pipeline) => ({ pipeline, batch })),
+  );
   const outcomes = await inParallel(
-    tasks.map(
+    readings.map(
       ({ pipeline, batch }) =>
         () =>
           countBatch(pipeline, batch, runtime, deadline),
     ),
     PARALLEL_PARTITIONS,
   );
-  const due = tasks.filter(({ pipeline }, i) => {
+  const due = readings.filter(({ pipeline }, i) => {
     const outcome = outcomes[i];
     return outcome?.status === 'fulfilled' && (outcome.value.isFinalizeDue || isRefreshDue(pipeline, runtime));
   });
   for (const name of new Set(due.map(({ pipeline }) => pipeline.name))) await sendHint(name, runtime);
 
-  const failures = tasks.flatMap(({ batch }, i) => {
+  const failures = readings.flatMap(({ batch }, i) => {
     const outcome = outcomes[i];
     return outcome?.status === 'rejected' ? [{ batch, error: outcome.reason as unknown }] : [];
   });
@@ -239,12 +241,7 @@ async function stop(
 ): Promise<undefined> {
   const reason = checkpoint.reason ?? `recreated topic: ${foreign}`;
   if (checkpoint.state === 'active') {
-    const stopped = {
-      ...checkpoint,
-      state: 'stopped' as const,
-      reason,
-      version: progress.nextVersion(checkpoint.version),
-    };
+    const stopped = progress.stopped(checkpoint, reason);
     const outcome = await runtime.store.transact([progress.putCheckpoint(pipeline, stopped, checkpoint)]);
     if (outcome === 'refused') return undefined;
     runtime.metrics(pipeline.name, { stoppedPartitions: 1 });

@@ -100,13 +100,7 @@ export async function stopTruncated(
   for (const checkpoint of checkpoints.filter((checkpoint) => again && isBehind(checkpoint, again))) {
     const { partition, next } = checkpoint;
     const reason = `recreated or truncated topic: offsets below ${next} were processed, but the log ends at ${again?.get(partition)?.end}`;
-    const stopped = {
-      ...checkpoint,
-      state: 'stopped' as const,
-      reason,
-      version: progress.nextVersion(checkpoint.version),
-    };
-    await runtime.store.write(progress.putCheckpoint(pipeline, stopped, checkpoint));
+    await runtime.store.write(progress.putCheckpoint(pipeline, progress.stopped(checkpoint, reason), checkpoint));
     runtime.log.error('partition stopped', { pipeline: pipeline.id, partition, reason });
     runtime.metrics(pipeline.name, { stoppedPartitions: 1 });
   }

@@ -147,28 +147,37 @@ async function close(
   }
   const target = targetOf(pipeline, checkpoints, idle, now);
   if (target <= registry.closed) return registry;
-  for (const checkpoint of idle) {
-    if (checkpoint.watermark >= target) continue;
-    if (clock.monotonic() - askedAt > EVIDENCE_MS) return undefined; // a raise before this one may have taken long
-    // A delivery may be counted at this moment: then the version differs, and the partition was not idle.
-    const outcome = await store.write({
-      kind: 'update',
-      key: progress.checkpointKey(pipeline, checkpoint.partition),
-      set: { watermark: target, version: progress.nextVersion(checkpoint.version) },
-      when: [...progress.versionIs(checkpoint.version), { attribute: 'state', equals: 'active' }],
-    });
-    if (outcome === 'refused') return undefined;
-    log.info('idle partition raised', {
-      pipeline: pipeline.id,
-      partition: checkpoint.partition,
-      watermark: formatInstant(target),
-    });
-  }
+  if (!(await raise(pipeline, idle, target, askedAt, runtime))) return undefined;
   const incompleteUntil = Math.max(registry.incompleteUntil, startedAt(pipeline, checkpoints, listing, runtime));
   const outcome = await store.write(registryChange(pipeline, registry, { closed: target, incompleteUntil }, shape));
   if (outcome === 'refused') return undefined;
   runtime.metrics(pipeline.name, { watermarkLagMs: now - target });
   return { ...registry, closed: target, incompleteUntil, version: registry.version + 1 };
+}
+
+/** Raises idle partitions to what is about to be closed. @returns false when one was not idle any more. */
+async function raise(
+  pipeline: Pipeline,
+  idle: ReadonlySet<Checkpoint>,
+  target: number,
+  askedAt: number,
+  { store, clock, log }: Runtime,
+): Promise<boolean> {
+  for (const checkpoint of idle) {
+    if (checkpoint.watermark >= target) continue;
+    if (clock.monotonic() - askedAt > EVIDENCE_MS) return false; // a raise before this one may have taken long
+    const { partition, version } = checkpoint;
+    // A delivery may be counted at this moment: then the version differs, and the partition was not idle.
+    const outcome = await store.write({
+      kind: 'update',
+      key: progress.checkpointKey(pipeline, partition),
+      set: { watermark: target, version: progress.nextVersion(version) },
+      when: [...progress.versionIs(version), { attribute: 'state', equals: 'active' }],
+    });
+    if (outcome === 'refused') return false;
+    log.info('idle partition raised', { pipeline: pipeline.id, partition, watermark: formatInstant(target) });
+  }
+  return true;
 }
 
 /**

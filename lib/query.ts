@@ -85,17 +85,6 @@ const DIRECTORY_PAGE = 100;
 /** Sorts after a window's start and before the next one's. */
 const AFTER_START = '~';
 
-/** The newest final window of a kind that has events; undefined when there is none. */
-export async function lastClosed(
-  reader: Reader,
-  pipeline: Pipeline,
-  name: string,
-  selection: Selection = {},
-): Promise<WindowResult | undefined> {
-  for await (const result of finalWindows(reader, pipeline, name, { ...selection, windows: 1 })) return result;
-  return undefined;
-}
-
 /**
  * One window: final as stored, or merged from its buckets while it is open.
  *

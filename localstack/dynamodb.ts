@@ -18,7 +18,7 @@ const graceMs = 1_500;
  *
  * @throws TidemarkError `LOCAL_WORLD` naming the ways to get one.
  */
-export function findDynoxide(env: NodeJS.ProcessEnv): string {
+function findDynoxide(env: NodeJS.ProcessEnv): string {
   const named = env['DYNOXIDE_BIN'];
   if (named) {
     if (isExecutable(named)) return named;

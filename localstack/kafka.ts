@@ -75,7 +75,7 @@ export async function prepareKafka(settings: WorldSettings, screen: Screen, sign
 }
 
 /** One broker that is its own controller, on the loopback address alone. */
-export const serverProperties = (port: number, controllerPort: number): string => `# Apache Kafka ${kafkaVersion}
+const serverProperties = (port: number, controllerPort: number): string => `# Apache Kafka ${kafkaVersion}
 process.roles=broker,controller
 node.id=1
 listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}

@@ -1,13 +1,5 @@
 import { inspect } from 'node:util';
-import {
-  Decimal,
-  MAX_SCALE,
-  compareDecimals,
-  divide,
-  fromScaled,
-  toScaled,
-  type Rounding,
-} from './decimal.ts';
+import { Decimal, MAX_SCALE, compareDecimals, divide, fromScaled, toScaled, type Rounding } from './decimal.ts';
 
 /** How exact a declared number is. */
 export interface Exactness {

@@ -172,7 +172,7 @@ export const statusDocument = (at: number, all: readonly PipelineStatus[]): Stat
 });
 
 /** The sum of the partitions' lags; undefined unless all are known. */
-export function lagOf(partitions: readonly PartitionStatus[]): number | undefined {
+function lagOf(partitions: readonly PartitionStatus[]): number | undefined {
   const lags = partitions.flatMap(({ lag }) => lag ?? []);
   return lags.length === partitions.length && lags.length > 0 ? lags.reduce((a, b) => a + b) : undefined;
 }

@@ -32,7 +32,7 @@ const OPTIONS = {
 } as const;
 
 /** Final windows that a key is looked for in, unless said. */
-export const SEARCHED_WINDOWS = 100;
+const SEARCHED_WINDOWS = 100;
 /** Rows of a window that a table shows, unless said. */
 const SHOWN_ROWS = 100;
 

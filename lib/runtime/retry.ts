@@ -43,22 +43,22 @@ export async function retrying<T>(what: string, retry: Retry, attempt: () => Pro
   );
 }
 
-/** Runs tasks, at most `limit` at once; settles when all have, and gives every outcome in order. */
+/** Makes calls, at most `limit` at once; settles when all have, and gives every outcome in order. */
 export async function inParallel<T>(
-  tasks: readonly (() => Promise<T>)[],
+  calls: readonly (() => Promise<T>)[],
   limit: number,
 ): Promise<PromiseSettledResult<T>[]> {
   const outcomes: PromiseSettledResult<T>[] = [];
-  const left = tasks.entries(); // shared by the workers: each takes the next
+  const left = calls.entries(); // shared by the workers: each takes the next
   const worker = async () => {
-    for (const [i, task] of left) {
+    for (const [i, call] of left) {
       try {
-        outcomes[i] = { status: 'fulfilled', value: await task() };
+        outcomes[i] = { status: 'fulfilled', value: await call() };
       } catch (reason) {
         outcomes[i] = { status: 'rejected', reason };
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(limit, tasks.length) }, worker));
+  await Promise.all(Array.from({ length: Math.min(limit, calls.length) }, worker));
   return outcomes;
 }

@@ -2,15 +2,13 @@ import { Decimal, toScaled } from '../aggregate/decimal.ts';
 import { parseDuration, type Duration } from '../time/duration.ts';
 import { parseInstant } from '../time/instant.ts';
 
+type Exact = 'integer' | `decimal(${number})`;
 /**
- * What a side output's column can hold; null is allowed in each.
+ * What a column of such values can hold; null is allowed in each.
  *
  * `integer` has 64 bits, `decimal(2)` is exact with two digits after the point and at most 18 in all, `timestamp` is an
  * ISO 8601 text that becomes an instant in ms, UTC.
  */
-export type ColumnType = 'text' | 'timestamp' | 'boolean' | 'double' | 'integer' | `decimal(${number})`;
-
-type Exact = 'integer' | `decimal(${number})`;
 type TypeFor<Value> = [Value] extends [string]
   ? 'text' | 'timestamp'
   : [Value] extends [boolean]

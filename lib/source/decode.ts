@@ -27,7 +27,7 @@ export interface Decoded {
 }
 
 /** Most bytes of UTF-8 in a group key, all columns together. */
-export const MAX_KEY_BYTES = 512;
+const MAX_KEY_BYTES = 512;
 
 /**
  * Reads one record: decode, schema, instant, future guard, steps, key and values, in this order.

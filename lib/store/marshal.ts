@@ -27,7 +27,7 @@ export const marshalItem = (item: Item): Record<string, AttributeValue> =>
   );
 
 /** DynamoDB's JSON as a value. Sets and binary are not ours and are refused. */
-export function unmarshal(attribute: AttributeValue): Value {
+function unmarshal(attribute: AttributeValue): Value {
   if (attribute.S !== undefined) return attribute.S;
   if (attribute.N !== undefined) return numberValue(attribute.N);
   if (attribute.BOOL !== undefined) return attribute.BOOL;

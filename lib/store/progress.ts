@@ -109,6 +109,14 @@ export const newIncarnation = (random: () => number): string =>
     .toString(36)
     .padStart(8, '0');
 
+/** A checkpoint whose partition counts nothing more until a person decides. */
+export const stopped = (checkpoint: Checkpoint, reason: string): Checkpoint => ({
+  ...checkpoint,
+  state: 'stopped',
+  reason,
+  version: nextVersion(checkpoint.version),
+});
+
 /** A checkpoint of a partition that nobody has counted yet. */
 export const newCheckpoint = (
   pipeline: Pipeline,

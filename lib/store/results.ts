@@ -24,7 +24,7 @@ export const liveId = (pipeline: Pipeline, name: string): string => `${pipeline.
 export const TRIGGER = 'trigger';
 
 /** Rank as a sort key: from 1, nine digits, so that a plain Query gives the sorted table. */
-export const rankId = (rank: number): string => String(rank).padStart(9, '0');
+const rankId = (rank: number): string => String(rank).padStart(9, '0');
 
 /** A group and its accumulators, as columns; without a key, the totals over all groups. */
 export function rowOf(pipeline: Pipeline, key: string | undefined, states: States): Row {

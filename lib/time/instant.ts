@@ -48,13 +48,13 @@ export function parseInstant(text: string): number | undefined {
   const hour = two(text, 11);
   const minute = two(text, 14);
   if ((separator !== T && separator !== SPACE) || text.charCodeAt(13) !== COLON) return undefined;
-  if (!(hour >= 0 && hour <= 23 && minute >= 0 && minute <= 59)) return undefined;
+  if (!(hour <= 23 && minute <= 59)) return undefined;
   let ms = midnight + hour * 3_600_000 + minute * 60_000;
   let at = 16;
 
   if (text.charCodeAt(at) === COLON) {
     const second = two(text, 17);
-    if (!(second >= 0 && second <= 59)) return undefined;
+    if (!(second <= 59)) return undefined;
     ms += second * 1_000;
     at = 19;
     if (text.charCodeAt(at) === POINT) {
@@ -83,15 +83,14 @@ const SPACE = 32;
 
 const isDigit = (code: number): boolean => code >= ZERO && code <= ZERO + 9;
 
-/** Two digits as a number; far below zero when they are not there, which fails every range above. */
+/** Two digits as a number; NaN when they are not there, which is in no range. */
 function two(text: string, at: number): number {
   const tens = text.charCodeAt(at) - ZERO;
   const ones = text.charCodeAt(at + 1) - ZERO;
-  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : -10_000;
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN;
 }
 
-/** The zone from `at` to the end of the text: how far local time is ahead of UTC; 0 when none is given; NaN for
- *  what is none, which fails every range. */
+/** The zone from `at` to the end of the text: how far local time is ahead of UTC; 0 for no text, NaN for any other. */
 function zoneMs(text: string, at: number, end: number): number {
   if (at === end) return 0;
   const sign = text.charCodeAt(at);
@@ -100,7 +99,7 @@ function zoneMs(text: string, at: number, end: number): number {
   const colon = text.charCodeAt(at + 3) === COLON ? 1 : 0;
   const hours = two(text, at + 1);
   const minutes = two(text, at + 3 + colon);
-  if (at + 5 + colon !== end || !(hours >= 0 && hours <= 23 && minutes >= 0 && minutes <= 59)) return Number.NaN;
+  if (at + 5 + colon !== end || !(hours <= 23 && minutes <= 59)) return Number.NaN;
   return (sign === PLUS ? 1 : -1) * (hours * 3_600_000 + minutes * 60_000);
 }
 

@@ -12,7 +12,7 @@ export interface Window {
  *
  * An event is aggregated once, in its slice, however many windows hold it; a window's result is the merge of its slices.
  *
- * @source Slices as shared partials of overlapping windows: Traub et al., Scotty, EDBT 2019.
+ * @source Traub et al., Efficient Window Aggregation with General Stream Slicing, EDBT 2019.
  */
 export interface Geometry {
   readonly kinds: ReadonlyMap<string, WindowKind>;

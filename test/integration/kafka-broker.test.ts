@@ -147,7 +147,7 @@ test('transactions: committed records are read, markers and aborted ones passed 
 
   // A coordinator answers before the partition has its marker, hence the polling.
   // oxlint-disable-next-line vitest/require-awaited-expect-poll -- every call of `reads` is awaited
-  const reads = (from: number) => expect.poll(() => read('transactional', from));
+  const reads = (from: number, expected: object) => expect.poll(() => read('transactional', from)).toEqual(expected);
   //        0  1  2:commit  3  4  5:abort  6:abort  7  8:commit  9:open
   // first  a  b     .      x                 .     e     .
   // second                    y     .                           z
@@ -155,8 +155,8 @@ test('transactions: committed records are read, markers and aborted ones passed 
   await one.send(messages('a'));
   await one.send(messages('b'));
   await one.commit();
-  await reads(0).toEqual({ values: ['a', 'b'], reached: 3 });
-  await reads(2).toEqual({ values: [], reached: 3 }); // a marker at the tail
+  await reads(0, { values: ['a', 'b'], reached: 3 });
+  await reads(2, { values: [], reached: 3 }); // a marker at the tail
 
   const [two, three] = [await first.transaction(), await second.transaction()];
   await two.send(messages('x'));
@@ -165,19 +165,19 @@ test('transactions: committed records are read, markers and aborted ones passed 
   await expect.poll(async () => (await broker.offsets('transactional', group)).get(0)?.end).toBe(6);
   expect(await read('transactional', 3)).toEqual({ values: [], reached: 3 }); // the first one is still open
   await two.abort();
-  await reads(0).toEqual({ values: ['a', 'b'], reached: 7 });
-  await reads(4).toEqual({ values: [], reached: 7 }); // from within both
+  await reads(0, { values: ['a', 'b'], reached: 7 });
+  await reads(4, { values: [], reached: 7 }); // from within both
 
   const four = await first.transaction();
   await four.send(messages('e'));
   await four.commit();
-  await reads(0).toEqual({ values: ['a', 'b', 'e'], reached: 9 });
+  await reads(0, { values: ['a', 'b', 'e'], reached: 9 });
   const five = await second.transaction();
   await five.send(messages('z'));
   expect(await read('transactional', 0)).toEqual({ values: ['a', 'b', 'e'], reached: 9 });
   expect((await broker.offsets('transactional', group)).get(0)?.end).toBe(10); // the high watermark
   await five.abort();
-  await reads(9).toEqual({ values: [], reached: 11 });
+  await reads(9, { values: [], reached: 11 });
   await Promise.all([first.disconnect(), second.disconnect()]);
 });
 

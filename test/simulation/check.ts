@@ -154,7 +154,13 @@ function checkResults(
     let lines = found.get(window);
     if (!lines) found.set(window, (lines = []));
     const line = isDirectory
-      ? ['=', item['row_count'], item['key_count'], columnsText(pipeline, item['totals'] as Item), item['window_end']].join(' ')
+      ? [
+          '=',
+          item['row_count'],
+          item['key_count'],
+          columnsText(pipeline, item['totals'] as Item),
+          item['window_end'],
+        ].join(' ')
       : `${String(item['row_id'])} ${rowText(pipeline, item)}`;
     lines.push(line);
   }

@@ -93,7 +93,10 @@ export function declared(
   const side = hasSideOutput && { sideOutput: { name: 'side', where: ({ l }: Event) => l === 'u', columns, roll } };
   const common = { name: 'world', revision: 1, source, groupBy, retain: '7 days', maxFuture, ...side } as const;
   const whole = { aggregate: { events: count(), amount: sum('n', { scale: 0 }) }, orderBy } as const;
-  const cents = { aggregate: CENT_AGGREGATES, orderBy: more.pick(['events', 'amount', 'mean', 'least', 'most'] as const) } as const;
+  const cents = {
+    aggregate: CENT_AGGREGATES,
+    orderBy: more.pick(['events', 'amount', 'mean', 'least', 'most'] as const),
+  } as const;
   const isWhole = more.chance(0.7);
   if (windows) {
     const inWindows = (delay: number) => ({ ...common, watermark: formatDuration(delay), windows, idleAfter });
@@ -102,7 +105,8 @@ export function declared(
     return [declare(delays[0]), ...delays.slice(1).map(declare)];
   }
   const top = more.chance(0.6) ? { top: more.int(1, 5) } : {};
-  const all = { ...common, windows: { all: running({ trigger: formatDuration(unitMs * more.int(1, 4)), ...top }) } };
+  const trigger = formatDuration(more.pick([100, unitMs, 3 * unitMs]));
+  const all = { ...common, windows: { all: running({ trigger, ...top }) } };
   return [isWhole ? pipeline({ ...all, ...whole }) : pipeline({ ...all, ...cents })];
 }
 

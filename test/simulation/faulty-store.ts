@@ -66,8 +66,7 @@ export function faultyStore(world: World, port: Port, invocation: Invocation, ap
         if (outcome === 'done') applied(invocation, [write], issuedAt);
         if (isRegistry(write) && write.kind === 'update')
           emitted = Math.max(emitted, Number(write.set?.['emitted'] ?? emitted));
-        if (outcome === 'refused')
-          mark(`refused: ${refusedOf(write)}`);
+        if (outcome === 'refused') mark(`refused: ${refusedOf(write)}`);
         return outcome;
       }),
     transact: (writes) =>

@@ -149,7 +149,9 @@ export function lambda(world: World, watched: Watch, producers: Producers): Lamb
     const { store, clock, random } = runtimeOf(invocation);
     const key = plan.kind === 'running' && dice.chance(0.3) ? anyKey(pipeline, plan.keys, dice) : undefined;
     const retry = { clock, random, deadline: Number.POSITIVE_INFINITY };
-    const answer = runningTotals({ store, retry }, pipeline, running, true, key ? { key } : {}).then((result) => ({ result }));
+    const answer = runningTotals({ store, retry }, pipeline, running, true, key ? { key } : {}).then((result) => ({
+      result,
+    }));
     const answered = await run(invocation, answer);
     if (answered) watched.totals.read(invocation, answered.result, key);
   }

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { MUTANTS, SELECTIONS, SMALL_LIMITS, SMALL_RUNNING } from './mutants.ts';
+import { SELECTIONS } from './mutant.ts';
+import { MUTANTS, SMALL_LIMITS, SMALL_RUNNING } from './mutants.ts';
 import { plant } from './plant.ts';
 
 const USAGE = `npm run simulate -- [--seed N] [--runs M] [--plant D] [--verbose]
@@ -34,7 +35,8 @@ const { values } = parseArgs({
 });
 const [seed, runs] = [Number(values.seed), Number(values.runs)];
 const mutant = [...MUTANTS, SMALL_LIMITS].find(({ number }) => number === values.plant);
-const only = SELECTIONS.find((selection) => selection === (values.only ?? mutant?.only));
+const planted = mutant && mutant !== SMALL_LIMITS ? (mutant.only ?? 'windows') : undefined;
+const only = SELECTIONS.find((selection) => selection === (values.only ?? planted));
 const isUsage = values.help || !Number.isSafeInteger(seed) || !Number.isSafeInteger(runs) || runs < 1;
 const isUnknown = values.only !== undefined && !only;
 if (isUsage || isUnknown || (values.plant !== undefined && !mutant)) {

@@ -1,33 +1,17 @@
-import { execFile } from 'node:child_process';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { inParallel } from '../../lib/runtime/retry.ts';
-import { MUTANTS, SMALL_LIMITS, type Mutant } from './mutants.ts';
+import { MUTANTS, SMALL_LIMITS } from './mutants.ts';
+import { PROCESSES, simulate, type Simulated } from './processes.ts';
 
 const SMALL_LIMITS_WORLDS = 300;
-const PROCESSES = 2;
 
-interface Found {
-  readonly exitCode: number;
-  readonly output: string;
-}
-
-/** A process of its own: patches are applied as modules load. */
-const simulate = ({ number, withinWorlds }: Mutant): Promise<Found> =>
-  new Promise((resolve) => {
-    const main = new URL('main.ts', import.meta.url).pathname;
-    const runs = String(withinWorlds || SMALL_LIMITS_WORLDS);
-    const args = [main, '--seed', '1', '--runs', runs, '--plant', number, '--marks'];
-    execFile(process.execPath, args, (error, output, errors) => {
-      resolve({ exitCode: error ? Number(error.code ?? 1) : 0, output: output + errors });
-    });
-  });
-
-const found = new Map<string, Found>();
+const found = new Map<string, Simulated>();
 
 beforeAll(async () => {
-  const tasks = [SMALL_LIMITS, ...MUTANTS].map(
-    (mutant) => async () => void found.set(mutant.number, await simulate(mutant)),
-  );
+  const tasks = [SMALL_LIMITS, ...MUTANTS].map(({ number, withinWorlds }) => async () => {
+    const runs = `${withinWorlds || SMALL_LIMITS_WORLDS}`;
+    found.set(number, await simulate('--seed', '1', '--runs', runs, '--plant', number));
+  });
   await inParallel(tasks, PROCESSES);
 });
 

@@ -2,7 +2,7 @@ import type { Pipeline } from '../../lib/index.ts';
 import { MANY_SLICES, TELEGRAM, declared, overAllTime, randomGeometry } from './declare.ts';
 import { dice } from './dice.ts';
 import { anyApp, type App } from './five.ts';
-import type { Selection } from './mutants.ts';
+import type { Selection } from './mutant.ts';
 
 /** Whole kinds of trouble, each switched on or off per world: what is never off hides what it always masks. */
 export const FAULTS = [
@@ -125,13 +125,13 @@ export function planOf(seed: number): Plan {
     shiftMs: source.eventTime.kind === 'kafkaTimestamp' ? 0 : shiftMs,
     spanMs: (app ? sizeMs / 2 : sizeMs) * d.int(1, 4) + d.int(0, 10_000),
     records: isMany ? 250 : d.int(4, 40) * (app ? 2 : 1),
-    maxBatch: isMany ? 200 : d.pick([1, 3, 6, 12]),
+    maxBatch: isMany ? 200 : d.pick(app ? [6, 12] : [1, 3, 6, 12]),
     strideMs: isMany ? 700 : 0,
     ageMs: d.chance(0.2) ? d.int(1, 1_000) * sizeMs : 0,
     latencyMs: d.pick([1, 10, 100, 100, 1_000, 3_000]),
     skewMs: faults.has('skew') ? d.pick([10, 1_000, 3_000]) : 0,
-    finalizeMs: Math.max(d.pick([1_000, 3_000, 10_000]), sizeMs / (app ? 12 : 20)),
-    pollMs: Math.max(d.pick([300, 1_000, 4_000]), sizeMs / (app ? 30 : 100)),
+    finalizeMs: Math.max(d.pick([1_000, 3_000, 10_000]), sizeMs / 20),
+    pollMs: Math.max(d.pick([300, 1_000, 4_000]), sizeMs / (app ? 60 : 100)),
     keys: [keys[0] ?? null, ...keys.slice(1)],
   };
 }

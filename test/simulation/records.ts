@@ -82,7 +82,13 @@ export function producer(plan: Plan, dice: Dice): Producer {
       case 3:
         return append(log, now, timestamp, { k: 'no time' }, rejected('schema'));
       case 4:
-        return append(log, now, timestamp, { t: 'noon', k: 'a', l: 'v', n: 1 }, running ? event('a', 'v', 1) : rejected('instant'));
+        return append(
+          log,
+          now,
+          timestamp,
+          { t: 'noon', k: 'a', l: 'v', n: 1 },
+          running ? event('a', 'v', 1) : rejected('instant'),
+        );
       case 5:
         return append(log, now, timestamp, { t: instant, k: 'x'.repeat(600), n: 1 }, { ...rejected('key'), instant });
       default:
@@ -98,7 +104,10 @@ export function producer(plan: Plan, dice: Dice): Producer {
 
   /** The truth about an event that is said once or several times. */
   function event(k: string | null, l: string, n: number, instant?: number, times = 1): Truth {
-    const add = { keys: pipeline.groupBy.length === 2 ? [k, l] : [k], amount: isWhole ? n : Math.round(n * 10 ** CENTS) };
+    const add = {
+      keys: pipeline.groupBy.length === 2 ? [k, l] : [k],
+      amount: isWhole ? n : Math.round(n * 10 ** CENTS),
+    };
     const row = sideOutput && l === 'u' ? [[k, n.toFixed(2)]] : [];
     const all = <T>(one: readonly T[]): T[] => Array.from({ length: times }, () => one).flat();
     return { kind: 'event', instant, adds: all([add]), rows: all(row) };
@@ -144,7 +153,8 @@ export function producer(plan: Plan, dice: Dice): Producer {
       }
       instant = Math.min(instant, latest);
       if (app && faults.has('malformed') && dice.chance(0.1)) {
-        if (dice.chance(0.2)) return append(log, now, timestamp, '%%% no base64', { kind: 'rejected', reason: 'base64' });
+        if (dice.chance(0.2))
+          return append(log, now, timestamp, '%%% no base64', { kind: 'rejected', reason: 'base64' });
         return void mocked(log, now, timestamp, instant, dice.pick([null, ...GARBAGE]));
       }
       if (mocked(log, now, timestamp, instant)) return undefined;
@@ -154,13 +164,7 @@ export function producer(plan: Plan, dice: Dice): Producer {
       }
       const times = dice.chance(0.05) ? 2 : 1;
       const does = times === 2 ? 'double' : 'count';
-      append(
-        log,
-        now,
-        timestamp,
-        { t: instant, k, l, n, does },
-        event(k, l, n, instant, times),
-      );
+      append(log, now, timestamp, { t: instant, k, l, n, does }, event(k, l, n, instant, times));
       return undefined;
     },
     produceLast(log, now) {
@@ -176,7 +180,8 @@ export function producer(plan: Plan, dice: Dice): Producer {
       const instant = below - sizeMs - 1 - dice.int(0, 1_000);
       const t = Math.min(instant, isTrusted ? timestamp + maxFutureMs : instant);
       const kind = Number.isFinite(t) ? (tailKind ?? dice.int(0, 2)) : 0;
-      if (app) return void mocked(log, now, timestamp, t, kind === 0 ? null : undefined);
+      if (app)
+        return void mocked(log, now, timestamp, Number.isFinite(t) ? t : timestamp, kind === 0 ? null : undefined);
       if (kind === 0) return append(log, now, timestamp, base64('no json'), { kind: 'rejected', reason: 'json' });
       if (kind === 1) {
         return append(log, now, timestamp, { t, k: 'late', l: 'v', n: 1 }, event('late', 'v', 1, t));

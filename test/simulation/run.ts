@@ -81,7 +81,7 @@ export async function runWorld(seed: number, print?: (line: string) => void): Pr
   const [pipeline] = plan.deployments;
   const triggers = triggersOf(pipeline).map(([, triggerMs]) => triggerMs);
   const rollMs = pipeline.sideOutput ? pipeline.sideOutput.rollAgeMs + 2 * plan.skewMs : 0;
-  await time.run(time.time() + 4 * CALM_MS + Math.max(rollMs, ...triggers), isWrong);
+  await time.run(time.time() + 4 * CALM_MS + 2 * plan.finalizeMs + Math.max(rollMs, ...triggers), isWrong);
   if (!isWrong()) await checkEnd(world, watched);
   return { plan, discrepancies, marks, hash: time.hash(), events: time.events() };
 }

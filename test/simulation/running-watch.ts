@@ -42,10 +42,18 @@ export function runningWatch({ plan, wrong, mark }: World, histories: ReadonlyMa
     read({ name, commits }, result, key) {
       if (!result) return;
       mark(key ? 'one total read' : 'totals read');
-      const table = tableOf(pipeline, totalsAfter(histories, (partition) => commits.get(partition) ?? 0));
+      const table = tableOf(
+        pipeline,
+        totalsAfter(histories, (partition) => commits.get(partition) ?? 0),
+      );
       const text = key && `${JSON.stringify(pipeline.groupBy.map((column) => key[column] ?? null))} `;
       const expected = table.rows.filter((row) => text === undefined || row.startsWith(text));
-      expectSame(`totals as ${name} read them`, result.rows.map(({ row }) => rowText(pipeline, row)), expected, wrong);
+      expectSame(
+        `totals as ${name} read them`,
+        result.rows.map(({ row }) => rowText(pipeline, row)),
+        expected,
+        wrong,
+      );
     },
   };
 }
@@ -72,7 +80,12 @@ export async function checkRunning(world: World, histories: ReadonlyMap<number, 
 
 type Wrong = (what: string) => void;
 
-function expectSnapshot(pipeline: Pipeline, item: Item, { rows, totals }: ReturnType<typeof tableOf>, wrong: Wrong): void {
+function expectSnapshot(
+  pipeline: Pipeline,
+  item: Item,
+  { rows, totals }: ReturnType<typeof tableOf>,
+  wrong: Wrong,
+): void {
   const shown = (item['rows'] as readonly Item[]).map((row) => rowText(pipeline, row)); // written by putSnapshot alone
   const said = `${String(item['key_count'])} groups, ${columnsText(pipeline, item['totals'] as Item)}`;
   const expected = [`${rows.length} groups, ${totals}`, ...rows.slice(0, pipeline.running?.top)];

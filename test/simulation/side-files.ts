@@ -30,7 +30,8 @@ export async function checkFiles(world: World, histories: ReadonlyMap<number, Hi
   for (const [partition, { decisions }] of histories) {
     for (const decision of decisions) {
       for (const { truth, offset } of decision.kind === 'count' ? decision.records : []) {
-        if (truth.kind === 'event') for (const cells of truth.rows) add(JSON.stringify([partition, offset, ...cells]), 1);
+        if (truth.kind === 'event')
+          for (const cells of truth.rows) add(JSON.stringify([partition, offset, ...cells]), 1);
       }
     }
   }
@@ -44,7 +45,8 @@ export async function checkFiles(world: World, histories: ReadonlyMap<number, Hi
     }
   }
   for (const [line, times] of expected) {
-    if (times !== 0) wrong(`the row ${line} is in files ${times > 0 ? 'too seldom' : 'too often'} by ${Math.abs(times)}`);
+    if (times !== 0)
+      wrong(`the row ${line} is in files ${times > 0 ? 'too seldom' : 'too often'} by ${Math.abs(times)}`);
   }
   for (const { pk, sk } of store.dump('buckets')) {
     if (String(pk).startsWith(`${id}#out#`) && sk !== 'head') wrong(`rows still wait in ${String(pk)} ${String(sk)}`);

@@ -1,5 +1,5 @@
 import { kafkaClient } from '../../lib/source/kafkajs.ts';
-import { fiveStreams, type Stream } from '../support/five-logs.ts';
+import type { Stream } from '../support/five-logs.ts';
 import type { Expected } from '../support/brute-force.ts';
 
 /** What the topic of a stream must come to. */
@@ -9,23 +9,6 @@ export interface Answer {
   readonly sideOutput: readonly (readonly string[])[];
   /** Where each partition ends. */
   readonly ends: readonly number[];
-}
-
-/** Where each partition of the topics ends, by topic. */
-export async function endsOf(brokers: readonly string[]): Promise<ReadonlyMap<string, readonly number[]>> {
-  const admin = kafkaClient(brokers, 'soak').admin();
-  await admin.connect();
-  try {
-    const found = await Promise.all(
-      fiveStreams.map(async ({ topic }) => {
-        const offsets = await admin.fetchTopicOffsets(topic);
-        return [topic, offsets.toSorted((a, b) => a.partition - b.partition).map(({ high }) => Number(high))] as const;
-      }),
-    );
-    return new Map(found);
-  } finally {
-    await admin.disconnect();
-  }
 }
 
 /** Reads a whole topic back, message by message, into the oracle: what Kafka kept is what counts. */
@@ -51,6 +34,10 @@ export async function answerOf(brokers: readonly string[], stream: Stream, ends:
       if (left.size === 0) whole.resolve();
     },
   });
-  await whole.promise.finally(() => consumer.disconnect());
+  try {
+    await whole.promise;
+  } finally {
+    await consumer.disconnect();
+  }
   return { stream, expected: oracle.expected(), sideOutput, ends };
 }

@@ -2,14 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
-import { kafkaClient } from '../../lib/source/kafkajs.ts';
+import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { createDynamodbClient, dynamodbStore } from '../../lib/store/dynamodb.ts';
 import { fiveStreams } from '../support/five-logs.ts';
 import { stored } from '../support/stored.ts';
-import { answerOf, endsOf } from './answer.ts';
+import { answerOf } from './answer.ts';
 import { compare } from './compare.ts';
 import { watchMemory } from './memory.ts';
+import { arePositioned, countedOffsets, endsOf } from './positions.ts';
 import { startSystem } from './system.ts';
 import { startTraffic } from './traffic.ts';
 
@@ -58,7 +58,7 @@ const tables = stored(
   }),
 );
 
-await until('every group has its position', arePositioned, CATCH_UP_MS); // LATEST counts from there
+await until('every group has its position', () => arePositioned(brokers), CATCH_UP_MS); // LATEST counts from there
 const begun = Date.now();
 const kills = new Map(system.members.map(({ name }) => [name, 0]));
 const memory = watchMemory([
@@ -74,6 +74,7 @@ over.abort();
 await killing;
 const producedMs = Date.now() - begun;
 const ends = await endsOf(brokers);
+const isCounted = async (): Promise<boolean> => isDeepStrictEqual(await countedOffsets(tables), ends);
 await until('everything is counted', isCounted, CATCH_UP_MS).catch((error: unknown) =>
   discrepancies.push(String(error)),
 );
@@ -148,41 +149,10 @@ async function closeLastWindows(): Promise<void> {
 }
 
 async function progressLine(): Promise<string> {
-  const counted = sum([...(await positions()).values()].flat());
+  const counted = sum([...(await countedOffsets(tables)).values()].flat());
   const elapsed = seconds(Date.now() - begun);
   const produced = sum(traffic.acknowledged.values());
   return `${elapsed}: produced ${produced}, counted ${counted}, ${sum(kills.values())} kills; MB: ${memory.now()}`;
-}
-
-/** The next offset of every partition as stored, by topic. */
-async function positions(): Promise<ReadonlyMap<string, readonly number[]>> {
-  const found = await Promise.all(
-    fiveStreams.map(async ({ pipeline, topic, partitions }) => {
-      const next = (await tables.checkpoints(pipeline, partitions)).map((checkpoint) =>
-        Number(checkpoint['next'] ?? 0),
-      );
-      return [topic, next] as const;
-    }),
-  );
-  return new Map(found);
-}
-
-async function isCounted(): Promise<boolean> {
-  const found = await positions();
-  return [...ends].every(([topic, of]) => of.every((end, partition) => found.get(topic)?.[partition] === end));
-}
-
-async function arePositioned(): Promise<boolean> {
-  const admin = kafkaClient(brokers, 'soak').admin();
-  await admin.connect();
-  const found = await Promise.all(
-    fiveStreams.map(async ({ pipeline, topic, partitions }) => {
-      const of = await admin.fetchOffsets({ groupId: `tidemark-dev-${pipeline}`, topics: [topic] }).catch(() => []);
-      return of.flatMap((one) => one.partitions).filter(({ offset }) => Number(offset) >= 0).length === partitions;
-    }),
-  );
-  await admin.disconnect();
-  return found.every(Boolean);
 }
 
 async function until(what: string, isTrue: () => Promise<boolean>, limitMs: number): Promise<void> {

@@ -9,7 +9,7 @@ const YOUNG_MS = 30_000;
 
 export interface Watched {
   readonly name: string;
-  running(): { readonly pid: number; readonly sinceMs: number } | undefined;
+  readonly running: () => { readonly pid: number; readonly sinceMs: number } | undefined;
 }
 
 /** Resident memory of processes, sampled. */
@@ -27,6 +27,7 @@ export function watchMemory(watched: readonly Watched[]): Memory {
   const latest = new Map<string, number>();
   const sample = async ({ name, running }: Watched): Promise<void> => {
     const found = running();
+    latest.delete(name);
     if (!found) return;
     const { stdout } = await run('ps', ['-o', 'rss=', '-p', `${found.pid}`]).catch(() => ({ stdout: '' }));
     const mb = Number(stdout) / 1024;

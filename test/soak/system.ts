@@ -23,7 +23,7 @@ export interface System {
 export interface Member {
   readonly name: string;
   /** The process of now, and when it was up; undefined while there is none. */
-  running(): { readonly pid: number; readonly sinceMs: number } | undefined;
+  readonly running: () => { readonly pid: number; readonly sinceMs: number } | undefined;
   /** SIGKILL to the process and whatever it started; resolves when its successor serves. */
   kill(): Promise<void>;
 }

@@ -77,6 +77,13 @@ test('results rank by their exact values, no value below all', () => {
   expect(compareResults(2, new Decimal('2'))).toBe(0);
 });
 
+test('results rank as well whichever comes first: counts, decimals a double cannot tell from them, none at all', () => {
+  const ranked = [null, 0, 1, 2 ** 53, new Decimal('9007199254740993')];
+  for (const [i, a] of ranked.entries()) {
+    for (const [j, b] of ranked.entries()) expect(Math.sign(compareResults(a, b))).toBe(Math.sign(i - j));
+  }
+});
+
 test('an accumulator names the field it takes', () => {
   expect([count(), sum('a', { scale: 0 }), avg('b', { scale: 0 })].map((a) => accumulator(a).field)).toEqual([
     undefined,
@@ -93,7 +100,11 @@ describe('a declaration', () => {
   });
 
   test('that makes sense has no problems', () => {
-    const all = [count(), sum('a', { scale: 0 }), avg('a', { scale: 2, resultScale: 12 }), min('a', { scale: 18 })];
+    const all = [count(), avg('a', { scale: 2, resultScale: 12 }), avg('a', { scale: 2, resultScale: 2 })];
+    for (const measure of [sum, avg, min, max]) {
+      all.push(measure('a', { scale: 0 }), measure('a', { scale: 18, round: 'half-even' }));
+      all.push(measure('a', { scale: 0, round: 'half-up' }));
+    }
     expect(all.flatMap((aggregate) => aggregateProblems('total', aggregate))).toEqual([]);
   });
 
@@ -105,6 +116,14 @@ describe('a declaration', () => {
       'aggregate total: scale is a whole number from 0 to 18, found 1.5',
       "aggregate total: round is 'half-even' or 'half-up', found 'up'",
     ]);
+    expect(aggregateProblems('n', { kind: 'count', scale: 2 } as Aggregate)).toEqual([
+      'aggregate n: count takes no scale; it takes nothing',
+    ]);
+    expect(aggregateProblems('least', { kind: 'min', field: 5, scale: 19 } as unknown as Aggregate)).toEqual([
+      'aggregate least: min needs the name of a field, found 5',
+      'aggregate least: scale is a whole number from 0 to 18, found 19',
+    ]);
+    expect(aggregateProblems('mean', avg('a', { scale: 2, resultScale: 13 }))).toHaveLength(1);
     expect(aggregateProblems('mean', avg('a', { scale: 2, resultScale: 1 }))).toEqual([
       'aggregate mean: resultScale is a whole number from scale (2) to 12, found 1',
     ]);

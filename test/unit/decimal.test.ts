@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Decimal, divide, fromScaled, roundScaled, toScaled } from '../../lib/aggregate/decimal.ts';
+import { Decimal, divide, fromScaled, toScaled } from '../../lib/aggregate/decimal.ts';
 
 test('0.1 + 0.2 is 0.3', () => {
   const sum = (toScaled(0.1, 2) ?? 0n) + (toScaled(0.2, 2) ?? 0n);
@@ -16,11 +16,15 @@ describe('a decimal has one text', () => {
     ['100', '100'],
     ['-0.05', '-0.05'],
     ['9007199254740993.01', '9007199254740993.01'],
+    ['7'.padStart(200, '0'), '7'],
   ])('%s is %s', (text, canonical) => expect(new Decimal(text).text).toBe(canonical));
 
   test.each(['', '.5', '5.', '+1', '1e3', ' 1', '1,5', 'NaN', '0'.repeat(201)])('%j is refused', (text) =>
     expect(() => new Decimal(text)).toThrow(/digits such as -12\.34, found/),
   );
+
+  test('a long refused text is quoted in part', () =>
+    expect(() => new Decimal('0'.repeat(1_000))).toThrow(`found "${'0'.repeat(200)}"`));
 
   test('in a sentence it is its text, in JSON a string', () => {
     expect(String(new Decimal('1.50'))).toBe('1.5');
@@ -50,7 +54,13 @@ describe('a value at its scale', () => {
     ['9'.repeat(28), 1, undefined],
     ['twelve', 2, undefined],
     ['', 2, undefined],
+    ['1'.padStart(200, '0'), 0, 1n],
     ['1'.padStart(201, '0'), 0, undefined],
+    ['0e999999999', 0, 0n],
+    ['0e-5', 0, 0n],
+    ['x1', 0, undefined],
+    ['1x', 0, undefined],
+    ['1e', 0, undefined],
   ])('%s at scale %d is %s', (value, scale, expected) => expect(toScaled(value, scale)).toBe(expected));
 });
 
@@ -67,12 +77,12 @@ describe('rounding at the scale', () => {
     ['0.001', 0n, 0n],
     ['-0.004', 0n, 0n],
   ])('%s', (value, even, up) => {
-    expect(roundScaled(value, 2, 'half-even')).toBe(even);
-    expect(roundScaled(value, 2, 'half-up')).toBe(up);
+    expect(toScaled(value, 2, 'half-even')).toBe(even);
+    expect(toScaled(value, 2, 'half-up')).toBe(up);
   });
 
   test('what grows beyond 28 digits by rounding is refused too', () =>
-    expect(roundScaled(`${'9'.repeat(28)}.5`, 0, 'half-up')).toBeUndefined());
+    expect(toScaled(`${'9'.repeat(28)}.5`, 0, 'half-up')).toBeUndefined());
 });
 
 test('an average is rounded half-even at the scale it is read with', () => {

@@ -49,6 +49,15 @@ describe('slices', () => {
   });
 });
 
+test('the longest window is known, so that a query by time can begin early enough', () => {
+  const ten = sliding('10 minutes', { every: '30 seconds', emit: 'final' });
+  expect(geometryOf({ '1m': minute, '10m': ten }).maxSizeMs).toBe(600_000);
+});
+
+test('without windows there are no slices', () => {
+  expect(geometryOf({})).toEqual({ kinds: new Map(), sliceMs: 0, sliceOffsetMs: 0, maxSizeMs: 0 });
+});
+
 describe('windows', () => {
   test('of a slice, by end', () => {
     const geometry = geometryOf({ '1m': minute, '2m': sliding('2 minutes', { every: '30 seconds', emit: 'final' }) });

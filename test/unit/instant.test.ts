@@ -72,6 +72,22 @@ describe('no instant', () => {
     '2026-01-08T18:58:00+-3:00',
     '2026-01-08T18:5a:00Z',
     '2026/01/08T18:58:00Z',
+    '2026/01-08',
+    '2026-01/08',
+    '0000-12-31',
+    // ':' and '/' are the neighbours of the digits
+    'xx26-01-08',
+    '20xx-01-08',
+    '20/9-01-08',
+    ':026-01-08',
+    '2026-0:-08',
+    '2026-1/-08',
+    '2026-01-08T1x:30Z',
+    '2026-01-08T18x58:00Z',
+    '2026-01-08T18:58:0x',
+    '2026-01-08T18:58:00*03:00',
+    '2026-01-08T18:58:00+03:00x',
+    '2026-01-08T18:58:00+0300x',
     '2026-01-08T24:00:00Z', // midnight has one name
     '2026-12-31T23:59:60Z', // a leap second has none in epoch time
     '2026-01-08T18:60:00Z',
@@ -107,6 +123,17 @@ test('an instant is written with milliseconds and Z, also just outside the years
   expect(formatInstant(MIN_INSTANT)).toBe('0001-01-01T00:00:00.000Z');
   expect(formatInstant(MIN_INSTANT - 1)).toBe('0000-12-31T23:59:59.999Z');
   expect(formatInstant(MAX_INSTANT + 1)).toBe('+010000-01-01T00:00:00.000Z');
+});
+
+test('a declared time is plain frozen data', () => {
+  const all = [iso('t'), unixSeconds('t'), unixMillis('t'), kafkaTimestamp];
+  expect(all).toEqual([
+    { kind: 'iso', field: 't' },
+    { kind: 'unixSeconds', field: 't' },
+    { kind: 'unixMillis', field: 't' },
+    { kind: 'kafkaTimestamp' },
+  ]);
+  expect(all.every(Object.isFrozen)).toBe(true);
 });
 
 describe('the time of an event', () => {

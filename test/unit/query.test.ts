@@ -4,7 +4,7 @@ import { finalize } from '../../lib/finalize.ts';
 import { count as counting, kafka, pipeline, tumbling } from '../../lib/index.ts';
 import { keptRecords } from '../../lib/kept.ts';
 import { TelegramMessage, telegram } from '../../lib/pipelines/telegram.ts';
-import { finalWindows, lastClosed, openWindows, windowAt, type WindowResult } from '../../lib/query.ts';
+import { finalWindows, openWindows, windowAt, type WindowResult } from '../../lib/query.ts';
 import { status } from '../../lib/status.ts';
 import { memoryStore } from '../../lib/store/memory.ts';
 import { delivery, message, type TestRecord } from '../support/records.ts';
@@ -56,9 +56,8 @@ const rowsOf = ({ rows }: WindowResult): unknown[] =>
 group('final windows', () => {
   test('the last closed one, in rank order', async () => {
     const { reader } = await threeMinutes();
-    const result = await lastClosed(reader, telegram, '1m');
-    expect(result).toMatchObject({ window: minute('18:59:00'), status: 'final', keys: 1, incomplete: undefined });
-    const [, before] = await all(finalWindows(reader, telegram, '1m'));
+    const [last, before] = await all(finalWindows(reader, telegram, '1m'));
+    expect(last).toMatchObject({ window: minute('18:59:00'), status: 'final', keys: 1, incomplete: undefined });
     expect(before && rowsOf(before)).toEqual([
       [1, 'alice', 2],
       [2, undefined, 1],
@@ -86,7 +85,7 @@ group('final windows', () => {
   test('what has expired is not shown, though it can still be read', async () => {
     const { reader, push } = await threeMinutes();
     push(7 * 86_400_000 + 1_000);
-    expect(await lastClosed(reader, telegram, '1m')).toBeUndefined();
+    expect(await all(finalWindows(reader, telegram, '1m'))).toEqual([]);
     const gone = await windowAt(reader, telegram, minute('18:58:00'));
     expect(gone).toMatchObject({ status: 'final', rows: [], incomplete: expect.stringContaining('expired') });
   });

@@ -61,17 +61,17 @@ describe('trying again', () => {
 });
 
 describe('in parallel', () => {
-  test('at most so many run at once, all run, and outcomes keep the order of tasks', async () => {
+  test('at most so many run at once, all run, and outcomes keep the order of calls', async () => {
     let running = 0;
     let most = 0;
-    const tasks = Array.from({ length: 10 }, (_, i) => async () => {
+    const calls = Array.from({ length: 10 }, (_, i) => async () => {
       most = Math.max(most, ++running);
       await new Promise((resolve) => setImmediate(resolve));
       running--;
       if (i === 3) throw new Error('three');
       return i;
     });
-    const outcomes = await inParallel(tasks, 4);
+    const outcomes = await inParallel(calls, 4);
     expect(most).toBe(4);
     expect(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : 'failed'))).toEqual([
       0,

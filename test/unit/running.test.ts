@@ -2,11 +2,13 @@ import { describe as group, expect, test } from 'vitest';
 import { count as countWith } from '../../lib/count.ts';
 import { finalize } from '../../lib/finalize.ts';
 import { describe, pipeline, running, tumbling } from '../../lib/index.ts';
+import { registryOf } from '../../lib/reader.ts';
+import { refreshRunning } from '../../lib/running.ts';
 import { memoryStore } from '../../lib/store/memory.ts';
 import { meteredStore } from '../support/metered-store.ts';
 import { delivery } from '../support/records.ts';
 import { testRuntime } from '../support/runtime.ts';
-import { posts, rowsOf, snapshotOf, words } from '../support/words.ts';
+import { posts, rowsOf, snapshotOf, words, wordsWorld } from '../support/words.ts';
 
 function world(options: Parameters<typeof words>[0] = {}) {
   const store = memoryStore();
@@ -174,4 +176,17 @@ group('declaring a running window', () => {
     expect(words({ trigger: '1 millisecond' }).fingerprint).toBe(words().fingerprint);
     expect(words({ top: 5 }).fingerprint).not.toBe(words().fingerprint);
   });
+});
+
+test('a finalize that does not know a partition leaves a snapshot alone that shows it', async () => {
+  const it = wordsWorld();
+  await it.count(posts(0, 0, 'a'));
+  const early = await registryOf(it.reader, it.declared);
+  await it.count(posts(1, 0, 'a b'));
+  await it.refresh();
+  await it.count(posts(0, 1, 'c'));
+  it.push(10_000);
+  if (early) await refreshRunning(it.declared, early, it.runtime, it.retry);
+  expect(snapshotOf(it.store)).toMatchObject({ versions: '0:1 1:1', key_count: 2, totals: { n: 3 } });
+  expect(await it.refresh()).toMatchObject({ versions: '0:2 1:1', key_count: 3, totals: { n: 4 } });
 });

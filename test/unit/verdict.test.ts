@@ -26,6 +26,10 @@ describe('an event', () => {
   });
 });
 
+test('an event of a pipeline without windows counts in none', () => {
+  expect(judge(geometryOf({}))(at('19:00:40'), NEVER)).toMatchObject({ visibleFrom: undefined, counted: 0, missed: 0 });
+});
+
 describe('time', () => {
   const tide = { clock: at('19:01:00'), watermark: at('19:00:30') };
 

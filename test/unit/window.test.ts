@@ -7,7 +7,7 @@ const text = (value: string): Duration => value as Duration;
 
 describe('a window declared well', () => {
   test('tumbling: the step is the size', () => {
-    expect(tumbling('1 minute', { emit: 'final' })).toEqual({
+    expect(tumbling('1 minute', { emit: 'final' })).toStrictEqual({
       kind: 'tumbling',
       sizeMs: 60_000,
       everyMs: 60_000,
