@@ -27,7 +27,7 @@ export function watchMemory(watched: readonly Watched[]): Memory {
   const latest = new Map<string, number>();
   const sample = async ({ name, running }: Watched): Promise<void> => {
     const found = running();
-    latest.delete(name);
+    if (!found) latest.delete(name);
     if (!found) return;
     const { stdout } = await run('ps', ['-o', 'rss=', '-p', `${found.pid}`]).catch(() => ({ stdout: '' }));
     const mb = Number(stdout) / 1024;

@@ -69,12 +69,13 @@ export async function startSystem(folder: string, died: (what: string) => void):
     claim.add(part.name, pid);
     const process = { ...child, pid, sinceMs: Date.now() };
     running.set(part, process);
+    await part.ready(child);
     void child.ended.then((how) => {
       claim.remove(pid);
-      if (running.get(part) === process) died(`${part.name} ended by itself: ${how}`);
-      return undefined;
+      if (running.get(part) !== process) return undefined;
+      died(`${part.name} ended by itself: ${how}`);
+      return launch(part).catch((error: unknown) => died(`${part.name} did not come back: ${String(error)}`));
     });
-    await part.ready(child);
   };
   const end = async (part: Part): Promise<void> => {
     const child = running.get(part);
