@@ -27,8 +27,7 @@ export function watchMemory(watched: readonly Watched[]): Memory {
   const latest = new Map<string, number>();
   const sample = async ({ name, running }: Watched): Promise<void> => {
     const found = running();
-    if (!found) latest.delete(name);
-    if (!found) return;
+    if (!found) return void latest.delete(name);
     const { stdout } = await run('ps', ['-o', 'rss=', '-p', `${found.pid}`]).catch(() => ({ stdout: '' }));
     const mb = Number(stdout) / 1024;
     if (mb === 0) return;
