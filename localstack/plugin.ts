@@ -152,6 +152,8 @@ export default class LocalEvents {
         .getAllFunctions()
         .map((functionKey) => ({ functionKey, functionDefinition: service.getFunction(functionKey) })),
     );
+    const [key] = service.getAllFunctions();
+    if (key !== undefined) keepRejections(this.lambda.get(key));
     this.pollers = this.mappings.map((mapping) =>
       startPoller({
         brokers: brokers.split(','),
@@ -184,6 +186,22 @@ export default class LocalEvents {
     await this.lambda?.cleanup();
     await this.world?.stop();
   }
+}
+
+/**
+ * An invocation of type `Event` is answered at once, and serverless-offline awaits nothing of it: the failure of one would
+ * end the whole host as an unhandled rejection. Who awaits an invocation still gets its failure.
+ *
+ * @source serverless-offline 14.8.2, src/lambda/routes/invocations/InvocationsController.js.
+ */
+function keepRejections(anyFunction: object): void {
+  const prototype = Object.getPrototypeOf(anyFunction) as { runHandler: () => Promise<unknown> };
+  const { runHandler } = prototype;
+  prototype.runHandler = function runHandled() {
+    const run = runHandler.call(this);
+    run.catch(() => undefined);
+    return run;
+  };
 }
 
 /** Which pipelines the user asked for: all, unless `PIPELINES` names some. What names no pipeline always takes part. */
